@@ -32,6 +32,7 @@ const DECODERS = {
   vp8: constants.AV_CODEC_ID_VP8,
   vp9: constants.AV_CODEC_ID_VP9,
   av1: constants.AV_CODEC_ID_AV1,
+  h265: constants.AV_CODEC_ID_HEVC,
 };
 
 /** The luma of each decoded picture, without padding; undefined where none came out. */

@@ -62,7 +62,7 @@ export class SessionArrivals {
     await membership.checkHeld();
     const { head, file } = await readMoveMessage(request.readChunks(MAX_MESSAGE_BYTES));
     const arrival = await transfers.receive(streamId, head.moved, caller, () =>
-      PassingProfile.receive(head.key, file),
+      PassingProfile.receive(head.key, file, logger),
     );
     // Also for a node that is gone by now: while its lease holds, the session can still be saved.
     const isTaken = await this.#isTaken(streamId, head.token, arrival);

@@ -159,8 +159,7 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
       return await eventStream(call, parameters, session, { preamble, release: releaseViewer });
     }
   } catch (thrown) {
-    // Nobody will ever be told its id.
-    void registry.end(session, 'deleted').catch(() => undefined);
+    sessions.discard(session);
     throw thrown;
   } finally {
     releaseViewer?.();

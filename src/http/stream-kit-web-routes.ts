@@ -129,8 +129,7 @@ async function createSession(
   const { streamId } = session;
   const { viewer } = await iceServers.finder(streamId, caller)();
   if (isGone()) {
-    // Nobody will ever be told its id.
-    void registry.end(session, 'deleted').catch(() => undefined);
+    sessions.discard(session);
     throw new StreamKitError('bad_request', 'The request was aborted');
   }
   return {

@@ -9,6 +9,7 @@ export const ENCODER_ORDER = {
   vp8: ['vp8_vaapi', 'libvpx'],
   vp9: ['vp9_vaapi', 'vp9_qsv', 'libvpx-vp9'],
   av1: ['av1_nvenc', 'av1_vaapi', 'av1_qsv', 'libsvtav1'],
+  h265: ['hevc_nvenc', 'hevc_vaapi', 'hevc_qsv', 'libx265'],
 } as const satisfies Readonly<Record<VideoCodec, readonly string[]>>;
 
 /** FFmpeg's program holds the pictures of these back: they are used in this process even where a program encodes. */

@@ -179,7 +179,7 @@ const ROUTER_OPTIONS = {
   /**
    * The video encoder: `auto` takes for each codec the first that works, H.264: `h264_nvenc`, `h264_vaapi`, `h264_qsv`,
    * `libx264`; VP8: `vp8_vaapi`, `libvpx`; VP9: `vp9_vaapi`, `vp9_qsv`, `libvpx-vp9`; AV1: `av1_nvenc`,
-   * `av1_vaapi`, `av1_qsv`, `libsvtav1`. A name stands for its codec, and is refused at construction where it does not work; `{ h264, vp8 }` names one per codec. One that fails in mid-stream is
+   * `av1_vaapi`, `av1_qsv`, `libsvtav1`; H.265: `hevc_nvenc`, `hevc_vaapi`, `hevc_qsv`, `libx265`. A name stands for its codec, and is refused at construction where it does not work; `{ h264, vp8 }` names one per codec. One that fails in mid-stream is
    * followed by the next. Default `auto`.
    */
   encoder: option<'auto' | EncoderName | Readonly<Partial<Record<VideoCodec, string>>>, EncoderChoice>(
@@ -187,8 +187,8 @@ const ROUTER_OPTIONS = {
     Object.freeze(byCodec(() => 'auto')),
   ),
   /**
-   * What the picture of a session may be encoded to whose request names no `videoCodec`, one at least of `h264`, `vp8`, `vp9` and
-   * `av1`. Each that is watched is encoded in the same thread, so that a viewer who asks for VP9 or AV1 in software can cost the
+   * What the picture of a session may be encoded to whose request names no `videoCodec`, one at least of `h264`, `vp8`, `vp9`,
+   * `av1` and `h265`. Each that is watched is encoded in the same thread, so that a viewer who asks for VP9, AV1 or H.265 in software can cost the
    * others pictures. Default `h264` and `vp8`.
    */
   videoCodecs: option<readonly VideoCodec[]>(codecList, AUTO_CODECS),

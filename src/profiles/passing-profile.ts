@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 
+import { cleanUp } from '../base/clean-up.js';
+import type { Logger } from '../base/logger.js';
 import { ownedDirectoryName } from '../base/owned-directory-name.js';
 import type { ProfileSource } from './profile-lease.js';
 
@@ -35,7 +37,11 @@ export class PassingProfile {
    *
    * @param key - with which it is encrypted there.
    */
-  static async receive(key: string, chunks: AsyncIterable<Uint8Array>): Promise<PassingProfile> {
+  static async receive(
+    key: string,
+    chunks: AsyncIterable<Uint8Array>,
+    logger: Logger,
+  ): Promise<PassingProfile> {
     const directory = join(tmpdir(), ownedDirectoryName());
     await mkdir(directory, { mode: 0o700 });
     const profile = new PassingProfile(directory, key);
@@ -47,8 +53,7 @@ export class PassingProfile {
         await file.close();
       }
     } catch (thrown) {
-      // Why it failed says more than why it could not be removed.
-      await profile.remove().catch(() => undefined);
+      await cleanUp(profile.remove(), 'what was received of a profile', logger);
       throw thrown;
     }
     return profile;

@@ -9,11 +9,12 @@ export const CONTAINERS: Readonly<Record<VideoCodec, Container>> = {
   vp8: 'webm',
   vp9: 'webm',
   av1: 'mp4',
+  h265: 'mp4',
 };
 
 /** What a client may ask of a recording. */
 export interface RecordingRequest {
-  /** `mp4` holds H.264 or AV1, `webm` holds VP8 or VP9, both Opus. Default: that of the codec that is encoded already. */
+  /** `mp4` holds H.264, AV1 or H.265, `webm` holds VP8 or VP9, both Opus. Default: that of the codec that is encoded already. */
   readonly format?: Container;
   /** Lower the server's own limits. */
   readonly maxBytes?: number;

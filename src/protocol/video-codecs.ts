@@ -2,7 +2,7 @@
  * Every codec of the pictures. What else there is to know of a codec stands where it is used, in tables of type
  * `Record<VideoCodec, …>`: a codec that is added here does not compile until each of them has a line for it.
  */
-export const VIDEO_CODECS = ['h264', 'vp8', 'vp9', 'av1'] as const;
+export const VIDEO_CODECS = ['h264', 'vp8', 'vp9', 'av1', 'h265'] as const;
 
 /** A codec of the pictures. */
 export type VideoCodec = (typeof VIDEO_CODECS)[number];
@@ -16,6 +16,7 @@ export const VIDEO_CODEC_NAMES: Readonly<Record<VideoCodec, string>> = {
   vp8: 'VP8',
   vp9: 'VP9',
   av1: 'AV1',
+  h265: 'H.265',
 };
 
 /** A table with a line for each codec. */

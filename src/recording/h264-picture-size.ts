@@ -1,10 +1,10 @@
 import { BitReader } from './bit-reader.js';
+import { withoutEmulationPrevention } from './emulation-prevention.js';
 
 /** profile_idc values whose parameter sets describe the chroma (ITU-T H.264 section 7.3.2.1.1). */
 const PROFILES_WITH_CHROMA: readonly number[] = [
   100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135,
 ];
-const EMULATION_PREVENTION = Buffer.from([0, 0, 3]);
 
 export interface PictureSize {
   /** Pixels, cropping taken off. */
@@ -78,18 +78,4 @@ function skipScalingLists(bits: BitReader, count: number): void {
       last = next === 0 ? last : next;
     }
   }
-}
-
-/** Section 7.4.1: a 3 after two zeros is none of the payload's bytes. */
-function withoutEmulationPrevention(nal: Buffer): Buffer {
-  const parts: Buffer[] = [];
-  let start = 0;
-  for (;;) {
-    const at = nal.indexOf(EMULATION_PREVENTION, start);
-    if (at < 0) break;
-    parts.push(nal.subarray(start, at + 2));
-    start = at + 3;
-  }
-  parts.push(nal.subarray(start));
-  return Buffer.concat(parts);
 }

@@ -1,15 +1,22 @@
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { AnnexBScanner } from '../render/packetize/annex-b.js';
 import { av1ObusOf, OBU_SEQUENCE_HEADER } from '../render/packetize/av1-obus.js';
+import {
+  h265NalType,
+  PICTURE_PARAMETER_SET,
+  SEQUENCE_PARAMETER_SET,
+  VIDEO_PARAMETER_SET,
+} from '../render/packetize/h265-nal-type.js';
 import { vp9PictureSize } from '../render/packetize/vp9-picture-header.js';
 import { av1PictureSize } from './av1-picture-size.js';
 import type { PictureSize } from './h264-picture-size.js';
 import { h264PictureSize } from './h264-picture-size.js';
+import { h265PictureSize } from './h265-picture-size.js';
 
 /** What a container must know of a video track before its first picture. */
 export interface KeyframeParameters {
   readonly codec: VideoCodec;
-  /** Sequence and picture parameter sets in Annex B for H.264, the unit of the sequence header for AV1, empty for VP8 and VP9. */
+  /** Parameter sets in Annex B for H.264 and H.265, the unit of the sequence header for AV1, empty for VP8 and VP9. */
   readonly extradata: Buffer;
   /** Pixels. */
   readonly width: number;
@@ -19,10 +26,11 @@ export interface KeyframeParameters {
 type ReadParameters = (frame: Buffer) => Omit<KeyframeParameters, 'codec'> | undefined;
 
 const READERS: Readonly<Record<VideoCodec, ReadParameters>> = {
-  h264: h264Parameters,
+  h264: (frame) => readParameterSets(frame, H264_SETS),
   vp8: vp8Parameters,
   vp9: vp9Parameters,
   av1: av1Parameters,
+  h265: (frame) => readParameterSets(frame, H265_SETS),
 };
 
 // ITU-T H.264 table 7-1.
@@ -47,7 +55,31 @@ export function sameParameters(one: KeyframeParameters, other: KeyframeParameter
   return one.width === other.width && one.height === other.height && one.extradata.equals(other.extradata);
 }
 
-function h264Parameters(frame: Buffer): ReturnType<ReadParameters> {
+/** How the parameter sets of a codec are found. */
+interface ParameterSets {
+  readonly typeOf: (firstByte: number) => number;
+  /** All of which a keyframe has. */
+  readonly types: readonly number[];
+  /** The one of them that tells the size. */
+  readonly sequence: number;
+  readonly pictureSize: (nal: Buffer) => PictureSize | undefined;
+}
+
+const H264_SETS: ParameterSets = {
+  typeOf: (firstByte) => firstByte & NAL_TYPE_MASK,
+  types: [NAL_SEQUENCE_PARAMETER_SET, NAL_PICTURE_PARAMETER_SET],
+  sequence: NAL_SEQUENCE_PARAMETER_SET,
+  pictureSize: h264PictureSize,
+};
+
+const H265_SETS: ParameterSets = {
+  typeOf: h265NalType,
+  types: [VIDEO_PARAMETER_SET, SEQUENCE_PARAMETER_SET, PICTURE_PARAMETER_SET],
+  sequence: SEQUENCE_PARAMETER_SET,
+  pictureSize: h265PictureSize,
+};
+
+function readParameterSets(frame: Buffer, format: ParameterSets): ReturnType<ReadParameters> {
   const nals = new AnnexBScanner();
   const count = nals.scan(frame);
   const sets: Buffer[] = [];
@@ -55,13 +87,14 @@ function h264Parameters(frame: Buffer): ReturnType<ReadParameters> {
   let size: PictureSize | undefined;
   for (let index = 0; index < count; index++) {
     const nal = frame.subarray(nals.starts[index], nals.ends[index]);
-    const type = (nal[0] ?? 0) & NAL_TYPE_MASK;
-    if (type !== NAL_SEQUENCE_PARAMETER_SET && type !== NAL_PICTURE_PARAMETER_SET) continue;
-    if (type === NAL_SEQUENCE_PARAMETER_SET) size ??= h264PictureSize(nal);
+    const type = format.typeOf(nal[0] ?? 0);
+    if (!format.types.includes(type)) continue;
+    if (type === format.sequence) size ??= format.pictureSize(nal);
     types.add(type);
     sets.push(START_CODE, nal);
   }
-  return types.size === 2 && size !== undefined ? { extradata: Buffer.concat(sets), ...size } : undefined;
+  const isWhole = types.size === format.types.length;
+  return isWhole && size !== undefined ? { extradata: Buffer.concat(sets), ...size } : undefined;
 }
 
 /** RFC 6386 section 9.1: a frame tag of 3 bytes whose lowest bit is 0, a start code, then 14 bits each. */

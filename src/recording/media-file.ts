@@ -6,6 +6,7 @@ import {
   AV_CHANNEL_LAYOUT_STEREO,
   AV_CODEC_ID_AV1,
   AV_CODEC_ID_H264,
+  AV_CODEC_ID_HEVC,
   AV_CODEC_ID_OPUS,
   AV_CODEC_ID_VP8,
   AV_CODEC_ID_VP9,
@@ -30,6 +31,7 @@ const CODEC_IDS: Readonly<Record<VideoCodec, AVCodecID>> = {
   vp8: AV_CODEC_ID_VP8,
   vp9: AV_CODEC_ID_VP9,
   av1: AV_CODEC_ID_AV1,
+  h265: AV_CODEC_ID_HEVC,
 };
 
 const VIDEO_TIMEBASE = { num: 1, den: 90_000 } as const;
@@ -272,6 +274,8 @@ export function addVideoStream(format: FormatContext, video: KeyframeParameters)
   const parameters = stream.codecpar;
   parameters.codecType = AVMEDIA_TYPE_VIDEO;
   parameters.codecId = CODEC_IDS[video.codec];
+  // Safari plays no `hev1`, FFmpeg's own choice; in `hvc1` the parameter sets stand in the header alone (ISO/IEC 14496-15 section 8.4.1).
+  if (video.codec === 'h265') parameters.codecTag = 'hvc1';
   parameters.format = AV_PIX_FMT_YUV420P;
   parameters.width = video.width;
   parameters.height = video.height;

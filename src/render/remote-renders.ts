@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 
 import type { LaunchOptions } from 'puppeteer';
 
+import { cleanUp } from '../base/clean-up.js';
 import { backgroundClock } from '../base/clock.js';
 import { asError } from '../base/errors.js';
 import type { LogContext, Logger } from '../base/logger.js';
@@ -273,12 +274,11 @@ async function openPlace(
           : undefined;
       return { session, profileDirectory, egress, lease: undefined };
     } catch (error) {
-      // Why it failed says more than why something could not be cleaned up.
-      await removeProfileDirectory(profileDirectory).catch(() => undefined);
+      await cleanUp(removeProfileDirectory(profileDirectory), 'the profile of a browser', logger);
       throw error;
     }
   } catch (error) {
-    await session.close().catch(() => undefined);
+    await cleanUp(session.close(), 'a session process', logger);
     throw error;
   }
 }
@@ -326,7 +326,7 @@ async function openRemoteRender(
     signal.throwIfAborted();
     return remote;
   } catch (error) {
-    await remote.close().catch(() => undefined);
+    await cleanUp(remote.close(), 'a render that could not be opened', logger);
     throw error;
   } finally {
     signal.removeEventListener('abort', abort);

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 
+import { cleanUp } from '../base/clean-up.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { findBrowser } from './capture/browser-discovery.js';
@@ -357,7 +358,7 @@ async function end(): Promise<void> {
   setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MS);
   launch.abort();
   await opening;
-  await (render ?? prepared?.browserProcess)?.close().catch(() => undefined);
+  await cleanUp((render ?? prepared?.browserProcess)?.close(), 'the browser', reportingLogger({}));
   process.exit(0);
 }
 

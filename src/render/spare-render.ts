@@ -1,3 +1,4 @@
+import { cleanUp } from '../base/clean-up.js';
 import { StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { unlessAborted } from '../base/unless-aborted.js';
@@ -77,8 +78,7 @@ export class SpareRender implements CheckedSpare {
       await unlessAborted(spare.#prepare(order), signal);
       return spare;
     } catch (error) {
-      // Why it failed says more than why it could not be closed.
-      await spare.close().catch(() => undefined);
+      await cleanUp(spare.close(), 'a render that was prepared', logger);
       throw error;
     }
   }

@@ -1,4 +1,5 @@
 import type { StreamKitSessionRequest } from '../protocol/session-requests.js';
+import { cleanUp } from '../base/clean-up.js';
 import type { Logger } from '../base/logger.js';
 import { callerId } from '../options/access-options.js';
 import type { StreamTokenRequest } from '../options/stream-token-request.js';
@@ -154,8 +155,7 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
           if (isGone()) throw new StreamKitError('bad_request', 'The request was aborted');
           return created(registry.create(request, caller, lease));
         } catch (thrown) {
-          // Why it failed says more than why the profile could not be released.
-          await lease?.release().catch(() => undefined);
+          await cleanUp(lease?.release(), 'the lease of a profile', logger);
           throw thrown;
         }
       },
@@ -218,6 +218,12 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
   }
 
   /** For the router alone: ends what iterates. */
+  /** Ends a session whose id nobody will ever be told. */
+  discard(session: StreamSession): void {
+    const { registry, logger } = this.#parameters;
+    void cleanUp(registry.end(session, 'deleted'), 'a session that nobody knows of', logger);
+  }
+
   close(): void {
     this.#events.close();
   }

@@ -2,6 +2,7 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { cleanUp } from '../base/clean-up.js';
 import type { Clock } from '../base/clock.js';
 import { pause } from '../base/deadline.js';
 import { asError, StreamKitError } from '../base/errors.js';
@@ -96,7 +97,7 @@ async function openNew(
   const { tmuxPath } = options;
   const words = newSessionWords(target, tmuxPath);
   await swept(tmuxPath);
-  const folder = await makeFolder(target.id, options);
+  const folder = await makeFolder(target.id, options, logger);
   try {
     const server = new TmuxServer({ tmuxPath, socketPath: join(folder.path, 'tmux'), clock });
     return await TmuxTerminal.open(
@@ -109,8 +110,7 @@ async function openNew(
       listener,
     );
   } catch (thrown) {
-    // Why it failed says more than why its folder could not be removed.
-    await folder.remove().catch(() => undefined);
+    await cleanUp(folder.remove(), 'the folder of a terminal', logger);
     throw thrown;
   }
 }
@@ -127,9 +127,10 @@ function swept(tmuxPath: string): Promise<void> {
 async function makeFolder(
   id: string,
   { stateDir, tmuxPath }: ResolvedTerminalOptions,
+  logger: Logger,
 ): Promise<Pick<TemporaryFolder, 'path' | 'remove'>> {
   try {
-    if (stateDir === undefined) return await TemporaryFolder.create(tmuxPath);
+    if (stateDir === undefined) return await TemporaryFolder.create(tmuxPath, logger);
     const path = join(stateDir, id);
     await mkdir(path, { recursive: true, mode: 0o700 });
     return { path, remove: () => rm(path, { recursive: true, force: true }) };

@@ -5,6 +5,8 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { cleanUp } from '../base/clean-up.js';
+import type { Logger } from '../base/logger.js';
 import { isProcessAlive, processStartTicks } from '../base/process-table.js';
 import { plainEnvironment } from './tmux-server.js';
 
@@ -53,7 +55,7 @@ export class TemporaryFolder {
   }
 
   /** @throws Error of the system. */
-  static async create(tmuxPath: string): Promise<TemporaryFolder> {
+  static async create(tmuxPath: string, logger: Logger): Promise<TemporaryFolder> {
     const start = processStartTicks(process.pid) ?? '0';
     const name = `stream-kit-terminal-${process.pid}-${start}-${randomBytes(8).toString('hex')}`;
     const path = join(tmpdir(), name);
@@ -62,7 +64,7 @@ export class TemporaryFolder {
       return new TemporaryFolder(path, tmuxPath);
     } catch (thrown) {
       // Some errors of a start are thrown (ENOMEM).
-      await rm(path, { recursive: true, force: true }).catch(() => undefined);
+      await cleanUp(rm(path, { recursive: true, force: true }), 'the folder of a terminal', logger);
       throw thrown;
     }
   }

@@ -1,21 +1,13 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-
 import wrtc from '@roamhq/wrtc';
 import { PeerConnection, Video } from 'node-datachannel';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { GStreamerPlayer, hasGStreamer } from '../helpers/gstreamer-player.js';
 import { PATIENCE_MS, until } from '../helpers/patience.js';
-import { root } from '../helpers/product.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 
 /** Of H.264, as the player chooses it. */
 const PAYLOAD_TYPE = 107;
-const PYTHON = '/usr/bin/python3';
-const GSTREAMER = "import gi; gi.require_version('GstWebRTC', '1.0'); gi.require_version('GstSdp', '1.0')";
-const hasGStreamer = spawnSync(PYTHON, ['-c', GSTREAMER], { stdio: 'ignore' }).status === 0;
 
 /** A picture of `RTCVideoSink`: I420. */
 interface Picture {
@@ -107,21 +99,15 @@ describe('a player', () => {
     expect(type === 24 ? nested : type).toBe(7);
   });
 
-  test.skipIf(!hasGStreamer).each(['H264', 'VP8'])(
+  test.skipIf(!hasGStreamer).each(['H264', 'VP8'] as const)(
     'of GStreamer decodes %s and sound',
     async (codec) => {
       await server.state(session, ({ status }) => status === 'connecting');
-      const script = join(root, 'test', 'helpers', 'gstreamer-whep-player.py');
-      const player = spawn(PYTHON, [script, `${session.url}/whep`, codec], {
-        stdio: ['pipe', 'pipe', 'inherit'],
-      });
-      ends.push(() => ended(player));
-      const lines: string[] = [];
-      createInterface({ input: player.stdout }).on('line', (line) => lines.push(line));
-      const count = (line: string): number => lines.filter((each) => each === line).length;
+      const player = new GStreamerPlayer(`${session.url}/whep`, codec);
+      ends.push(() => player.close());
       await until(() => {
-        expect(count('picture 640 360')).toBeGreaterThan(10);
-        expect(count('sound')).toBeGreaterThan(10);
+        expect(player.count('picture 640 360')).toBeGreaterThan(10);
+        expect(player.count('sound')).toBeGreaterThan(10);
       });
       expect(await viewers()).toBe(1);
     },
@@ -132,11 +118,4 @@ describe('a player', () => {
 /** Of an RTP packet (RFC 3550 section 5.3.1). */
 function extensionBytes(packet: Buffer): number {
   return ((packet[0] ?? 0) & 0x10) === 0 ? 0 : 4 + 4 * packet.readUInt16BE(12 + 2);
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.stdin?.end();
-  await exited;
 }

@@ -32,7 +32,7 @@ it('sessions beyond what a driver takes are encoded in software, until one of th
     logger: silentLogger,
   });
   const encoders = new EncoderSelection({
-    choice: { h264: 'h264_nvenc', vp8: 'libvpx', vp9: 'libvpx-vp9', av1: 'libsvtav1' },
+    choice: { h264: 'h264_nvenc', vp8: 'libvpx', vp9: 'libvpx-vp9', av1: 'libsvtav1', h265: 'libx265' },
     ...{ device: undefined, ffmpegPath, logger: silentLogger },
   });
   await encoders.ready();

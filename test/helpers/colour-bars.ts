@@ -19,10 +19,15 @@ const BARS = [
 export async function expectBars(viewer: ViewerTab): Promise<void> {
   // A still page is refined for a while.
   await until(async () => {
-    const bars = await viewer.read<number[][]>('readBars(8)');
-    const errors = bars.flatMap((bar, index) =>
-      bar.map((value, channel) => Math.abs(value - (BARS[index]?.[channel] ?? Infinity))),
-    );
-    expect(Math.max(...errors), JSON.stringify(bars)).toBeLessThanOrEqual(6);
+    expectColours(await viewer.read<number[][]>('readBars(8)'));
   }, 50);
+}
+
+/** @param bars - red, green and blue of each from left to right. */
+export function expectColours(bars: readonly (readonly number[])[]): void {
+  expect(bars).toHaveLength(BARS.length);
+  const errors = bars.flatMap((bar, index) =>
+    bar.map((value, channel) => Math.abs(value - (BARS[index]?.[channel] ?? Infinity))),
+  );
+  expect(Math.max(...errors), JSON.stringify(bars)).toBeLessThanOrEqual(6);
 }

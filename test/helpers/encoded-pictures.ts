@@ -7,7 +7,13 @@ export interface EncodedPicture {
   readonly keyframe: boolean;
 }
 
-const START_OF_ACCESS_UNIT = Buffer.from([0, 0, 0, 1, 9]);
+/** Of an access unit delimiter; IVF has neither of these codecs. */
+const STARTS_OF_ACCESS_UNIT: Readonly<Partial<Record<VideoCodec, Buffer>>> = {
+  h264: Buffer.from([0, 0, 0, 1, 9]),
+  h265: Buffer.from([0, 0, 0, 1, 0x46]),
+};
+/** What FFmpeg calls codecs in Annex B. */
+const ANNEX_B_FORMATS: Readonly<Partial<Record<VideoCodec, string>>> = { h264: 'h264', h265: 'hevc' };
 const IVF_HEADER_BYTES = 32;
 const IVF_FRAME_HEADER_BYTES = 12;
 
@@ -17,6 +23,15 @@ const ENCODERS: Readonly<Record<VideoCodec, readonly string[]>> = {
   vp8: ['libvpx', ...LIBVPX_OPTIONS],
   vp9: ['libvpx-vp9', ...LIBVPX_OPTIONS, '-lag-in-frames', '0'],
   av1: ['libsvtav1', '-preset', '10', '-g', '99999', '-svtav1-params', 'pred-struct=1:lp=1'],
+  h265: [
+    'libx265',
+    '-preset',
+    'ultrafast',
+    '-tune',
+    'zerolatency',
+    '-x265-params',
+    'keyint=-1:aud=1:log-level=none',
+  ],
 };
 
 /** Pictures of a moving test card, 30 a second, as our encoders give them: a keyframe, then none. */
@@ -25,19 +40,20 @@ export function encodedPictures(codec: VideoCodec, size: string, seconds: number
     'ffmpeg',
     [
       ...['-v', 'error', '-f', 'lavfi', '-i', `testsrc=s=${size}:r=30:d=${seconds}`],
-      ...['-pix_fmt', 'yuv420p', '-c:v', ...ENCODERS[codec], '-f', codec === 'h264' ? 'h264' : 'ivf', '-'],
+      ...['-pix_fmt', 'yuv420p', '-c:v', ...ENCODERS[codec], '-f', ANNEX_B_FORMATS[codec] ?? 'ivf', '-'],
     ],
     { maxBuffer: 64 * 1024 * 1024 },
   );
-  const frames = codec === 'h264' ? accessUnits(stream) : ivfFrames(stream);
+  const start = STARTS_OF_ACCESS_UNIT[codec];
+  const frames = start === undefined ? ivfFrames(stream) : accessUnits(stream, start);
   return frames.map((bytes, index) => ({ bytes, keyframe: index === 0 }));
 }
 
-function accessUnits(stream: Buffer): Buffer[] {
+function accessUnits(stream: Buffer, startCode: Buffer): Buffer[] {
   const units: Buffer[] = [];
-  let start = stream.indexOf(START_OF_ACCESS_UNIT);
+  let start = stream.indexOf(startCode);
   while (start >= 0) {
-    const next = stream.indexOf(START_OF_ACCESS_UNIT, start + 1);
+    const next = stream.indexOf(startCode, start + 1);
     units.push(stream.subarray(start, next < 0 ? stream.length : next));
     start = next;
   }

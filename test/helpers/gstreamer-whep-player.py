@@ -1,7 +1,7 @@
-"""Plays a WHEP resource through GStreamer's webrtcbin: gstreamer-whep-player.py URL H264|VP8
+"""Plays a WHEP resource through GStreamer's webrtcbin: gstreamer-whep-player.py URL H264|H265|VP8 [BARS]
 
-Prints a line for each decoded picture, `picture WIDTH HEIGHT`, and for each piece of decoded sound, `sound`. Ends with its
-standard input.
+Prints a line for each decoded picture, `picture WIDTH HEIGHT`, and for each piece of decoded sound, `sound`; with BARS
+also `colours` and the colours of so many vertical bars of the picture, RRGGBB each. Ends with its standard input.
 """
 import sys
 import threading
@@ -18,12 +18,14 @@ CAPS = {
     # Without the mode the offer means mode 0, which carries no picture of more than one packet.
     "H264": "application/x-rtp,media=video,encoding-name=H264,payload=102,clock-rate=90000,"
     "packetization-mode=(string)1,profile-level-id=(string)42e01f",
+    "H265": "application/x-rtp,media=video,encoding-name=H265,payload=104,clock-rate=90000",
     "VP8": "application/x-rtp,media=video,encoding-name=VP8,payload=96,clock-rate=90000",
 }
 SOUND_CAPS = "application/x-rtp,media=audio,encoding-name=OPUS,payload=111,clock-rate=48000,encoding-params=(string)2"
 
 Gst.init(None)
-url, codec = sys.argv[1:]
+url, codec = sys.argv[1:3]
+bars = int(sys.argv[3]) if len(sys.argv) > 3 else 0
 loop = GLib.MainLoop()
 pipeline = Gst.Pipeline.new()
 webrtc = Gst.ElementFactory.make("webrtcbin")
@@ -38,9 +40,17 @@ def say(line):
     print(line, flush=True)
 
 
-def on_picture(_sink, _buffer, pad):
+def on_picture(_sink, buffer, pad):
     structure = pad.get_current_caps().get_structure(0)
-    say(f"picture {structure.get_int('width')[1]} {structure.get_int('height')[1]}")
+    width, height = structure.get_int("width")[1], structure.get_int("height")[1]
+    say(f"picture {width} {height}")
+    if bars == 0:
+        return
+    # RGBA, so that no row is padded.
+    pixels = buffer.extract_dup(0, buffer.get_size())
+    middle = height // 2 * width
+    starts = [4 * (middle + (2 * bar + 1) * width // (2 * bars)) for bar in range(bars)]
+    say("colours " + " ".join(pixels[start : start + 3].hex() for start in starts))
 
 
 def on_decoded(_decoder, pad):
@@ -48,9 +58,18 @@ def on_decoded(_decoder, pad):
     sink = Gst.ElementFactory.make("fakesink")
     sink.set_property("signal-handoffs", True)
     sink.connect("handoff", on_picture if is_video else lambda *_: say("sound"))
-    pipeline.add(sink)
-    sink.sync_state_with_parent()
-    pad.link(sink.get_static_pad("sink"))
+    elements = [sink]
+    if is_video and bars > 0:
+        converter, rgba = (Gst.ElementFactory.make(name) for name in ("videoconvert", "capsfilter"))
+        rgba.set_property("caps", Gst.Caps.from_string("video/x-raw,format=RGBA"))
+        elements = [converter, rgba, sink]
+    for element in elements:
+        pipeline.add(element)
+    for element, following in zip(elements, elements[1:]):
+        element.link(following)
+    for element in elements:
+        element.sync_state_with_parent()
+    pad.link(elements[0].get_static_pad("sink"))
 
 
 def on_track(_webrtc, pad):

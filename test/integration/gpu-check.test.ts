@@ -32,6 +32,9 @@ it.skipIf(hasDevice)('without a GPU the check says what is missing, and ends wit
     'av1_nvenc',
     'av1_vaapi',
     'av1_qsv',
+    'hevc_nvenc',
+    'hevc_vaapi',
+    'hevc_qsv',
     'h264_qsv',
   ]);
   expect(code).toBe(2);

@@ -1,6 +1,7 @@
 import {
   AV_CODEC_ID_AV1,
   AV_CODEC_ID_H264,
+  AV_CODEC_ID_HEVC,
   AV_CODEC_ID_VP8,
   AV_CODEC_ID_VP9,
   AV_PIX_FMT_NV12,
@@ -65,6 +66,7 @@ const CODEC_IDS: Readonly<Record<VideoCodec, AVCodecID>> = {
   vp8: AV_CODEC_ID_VP8,
   vp9: AV_CODEC_ID_VP9,
   av1: AV_CODEC_ID_AV1,
+  h265: AV_CODEC_ID_HEVC,
 };
 
 /** What a decoder makes of a compressed picture. */

@@ -46,6 +46,7 @@ for (const [codec, name] of [
   ['vp8', 'libvpx'],
   ['vp9', 'libvpx-vp9'],
   ['av1', 'libsvtav1'],
+  ['h265', 'libx265'],
 ] as const) {
   describe(`a page at rest through ${name}`, () => {
     let encoder: LibavVideoEncoder;

@@ -10,6 +10,7 @@ import type {
   VideoEncoderListener,
   VideoEncoderParameters,
 } from '../../src/render/encode/video-encoder.js';
+import { isH265Keyframe } from '../../src/render/packetize/h265-nal-type.js';
 import { isVp9Keyframe } from '../../src/render/packetize/vp9-picture-header.js';
 import { PATIENCE_MS, until } from '../helpers/patience.js';
 import { PictureDecoder, PictureSource } from './picture-source.js';
@@ -124,6 +125,10 @@ export function describeVideoEncoder(name: string, subject: EncoderUnderTest): v
       // By the picture itself, not by what the encoder says of it: VP9 has intra-only pictures, from which nobody can start.
       if (subject.codec === 'vp9') {
         expect(out.map(({ bytes }) => isVp9Keyframe(bytes))).toEqual(out.map(({ keyframe }) => keyframe));
+      }
+      if (subject.codec === 'h265') {
+        const found = out.map(({ bytes }) => isH265Keyframe(Buffer.from(bytes)));
+        expect(found).toEqual(out.map(({ keyframe }) => keyframe));
       }
       // A newcomer starts from it.
       const newcomer = new PictureDecoder(subject.codec);

@@ -9,9 +9,10 @@ import { statFields } from '../../src/base/process-table.js';
 import { LIBRARY_ENCODERS } from '../../src/options/encoder-names.js';
 import { LIBAV_ENCODERS, LibavVideoEncoder } from '../../src/render/encode/libav-video-encoder.js';
 import { ProcessVideoEncoder } from '../../src/render/encode/process-video-encoder.js';
+import { FFMPEG, ffmpegProcesses, programEncoder } from '../helpers/program-encoder.js';
 import { until } from '../helpers/patience.js';
 import { PictureSource } from './picture-source.js';
-import { describeVideoEncoder, type EncoderUnderTest } from './video-encoder-contract.js';
+import { describeVideoEncoder } from './video-encoder-contract.js';
 
 const ENCODERS = [
   ['h264', 'libx264'],
@@ -26,25 +27,7 @@ const HARDWARE = (process.env.STREAM_KIT_ENCODERS ?? '')
   .filter((name): name is keyof typeof LIBAV_ENCODERS => Object.hasOwn(LIBAV_ENCODERS, name))
   .map((name) => [LIBAV_ENCODERS[name].codec, name] as const);
 
-const FFMPEG = '/usr/bin/ffmpeg';
-
 Log.setLevel(AV_LOG_QUIET);
-
-/** FFmpeg processes that this one started. */
-function processes(): number[] {
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .filter((pid) => {
-      try {
-        const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
-        const program = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')[0];
-        return Number(fields[1]) === process.pid && program === FFMPEG;
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
 
 for (const [codec, name] of [...ENCODERS, ...HARDWARE]) {
   describeVideoEncoder(`${name} in this process`, {
@@ -54,17 +37,7 @@ for (const [codec, name] of [...ENCODERS, ...HARDWARE]) {
 }
 
 for (const [codec, name] of ENCODERS.filter(([, name]) => !LIBRARY_ENCODERS.includes(name))) {
-  const subject: EncoderUnderTest = {
-    codec,
-    open: (parameters, listener) =>
-      new ProcessVideoEncoder({ ...parameters, name, device: undefined, ffmpegPath: FFMPEG }, listener),
-    crash: () => {
-      for (const pid of processes()) process.kill(pid, 'SIGKILL');
-      return Promise.resolve();
-    },
-    processes,
-  };
-  describeVideoEncoder(`${name} through ${FFMPEG}`, subject);
+  describeVideoEncoder(`${name} through ${FFMPEG}`, programEncoder(codec, name));
 }
 
 interface OpenedProcess {
@@ -148,10 +121,10 @@ it('a process that hangs is reported and ended', async () => {
   const { failed, compressed, feed } = openProcess(FFMPEG);
   feed();
   await until(() => expect(compressed()).toBe(1));
-  for (const pid of processes()) process.kill(pid, 'SIGSTOP');
+  for (const pid of ffmpegProcesses()) process.kill(pid, 'SIGSTOP');
   feeding = setInterval(feed, 50);
   expect((await failed).message).toBe('FFmpeg does not answer');
-  await until(() => expect(processes()).toEqual([]));
+  await until(() => expect(ffmpegProcesses()).toEqual([]));
 });
 
 it('neither a slow start nor a thread that stood still is taken for a process that hangs', async () => {

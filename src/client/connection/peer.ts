@@ -102,7 +102,7 @@ export class Peer {
       const answer = await this.#connection.createAnswer();
       const answerSdp = preferStereo(answer.sdp ?? '', sdp);
       if (/^m=video 0 /m.test(answerSdp)) {
-        const codecs = new Set(sdp.match(/\b(H264|VP8|VP9|AV1)(?=\/90000)/g));
+        const codecs = new Set(sdp.match(/\b(H26[45]|VP[89]|AV1)(?=\/90000)/g));
         throw new StreamError(
           'no_codec',
           `This browser decodes none of the offered codecs (${[...codecs].join(', ')})`,

@@ -8,6 +8,8 @@ const DECODER_NAMES: Readonly<Record<VideoCodec, (keyframe: Uint8Array) => strin
   // Profile 0, level 5.1, 8 bits: a picture of VP9 does not tell its level, and no decoder is refused for one that is too high.
   vp9: () => 'vp09.00.51.08',
   av1: () => 'av01.0.13M.08',
+  // Main, level 5.1.
+  h265: () => 'hev1.1.6.L153.B0',
 };
 
 /**

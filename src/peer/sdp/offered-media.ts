@@ -1,12 +1,3 @@
-import {
-  RTCRtpCodecParameters,
-  RTCRtpHeaderExtensionParameters,
-  useFIR,
-  useNACK,
-  usePLI,
-  useTWCC,
-} from 'werift';
-
 import type { VideoCodec } from '../../render/encode/encoded-frame.js';
 import type { HeaderExtensionIds } from '../../fanout/media-plane.js';
 import { VIDEO_FORMATS } from './video-formats.js';
@@ -41,76 +32,73 @@ const OPUS_PAYLOAD_TYPE = 111;
 /** Below 64: with the marker bit, 64 to 95 look like RTCP (RFC 5761 section 4). */
 const RED_PAYLOAD_TYPE = 63;
 
+/** RFC 4585 section 4.2, RFC 5104 section 7.1, and draft-holmer-rmcat-transport-wide-cc-extensions-01. */
+const VIDEO_FEEDBACK = ['nack', 'nack pli', 'ccm fir', 'transport-cc'];
+
+/** What a section of our offers says of its packets: payload types, and the lines that describe them. */
+interface OfferedFormats {
+  readonly payloadTypes: readonly number[];
+  readonly lines: readonly string[];
+}
+
 /** The codecs of the video section, best first, each followed by its RTX; then FlexFEC. */
-export function offeredVideoCodecs(codecs: readonly VideoCodec[]): RTCRtpCodecParameters[] {
-  const media = codecs.flatMap((codec) => {
-    const { name, payloadType, rtxPayloadType, parameters } = VIDEO_FORMATS[codec];
-    return [
-      new RTCRtpCodecParameters({
-        mimeType: `video/${name}`,
-        clockRate: 90_000,
-        payloadType,
-        rtcpFeedback: [useNACK(), usePLI(), useFIR(), useTWCC()],
-        ...(parameters === undefined ? {} : { parameters }),
-      }),
-      new RTCRtpCodecParameters({
-        mimeType: 'video/rtx',
-        clockRate: 90_000,
-        payloadType: rtxPayloadType,
-        parameters: `apt=${payloadType}`,
-      }),
-    ];
-  });
-  // draft-ietf-payload-flexible-fec-scheme-03: packets by which lost ones are restored, for viewers that lose some.
-  const fec = new RTCRtpCodecParameters({
-    mimeType: `video/${FEC_NAME}`,
-    clockRate: 90_000,
-    payloadType: FEC_PAYLOAD_TYPE,
-    parameters: FEC_PARAMETERS,
-  });
-  return [...media, fec];
-}
-
-export function offeredAudioCodecs(): RTCRtpCodecParameters[] {
-  return [
-    new RTCRtpCodecParameters({
-      mimeType: 'audio/opus',
-      clockRate: 48_000,
-      channels: 2,
-      payloadType: OPUS_PAYLOAD_TYPE,
-      parameters: OPUS_PARAMETERS,
-      rtcpFeedback: [useTWCC()],
-    }),
-    // RFC 2198: earlier packets again with each one, for viewers that lose some. Behind Opus, which is sent otherwise.
-    new RTCRtpCodecParameters({
-      mimeType: 'audio/red',
-      clockRate: 48_000,
-      channels: 2,
-      payloadType: RED_PAYLOAD_TYPE,
-      parameters: `${OPUS_PAYLOAD_TYPE}/${OPUS_PAYLOAD_TYPE}`,
-    }),
-  ];
-}
-
-/**
- * The extensions of both sections. werift numbers them in place, one after the other over both lists; an object that
- * stands in both therefore has one id in both, as RFC 8843 section 9.2 demands within a bundle.
- *
- * @param isSimulcast - the pictures are offered in layers.
- */
-export function offeredHeaderExtensions(isSimulcast: boolean): {
-  audio: RTCRtpHeaderExtensionParameters[];
-  video: RTCRtpHeaderExtensionParameters[];
-} {
-  const extension = (uri: string): RTCRtpHeaderExtensionParameters =>
-    new RTCRtpHeaderExtensionParameters({ uri });
-  const mid = extension(HEADER_EXTENSION_URIS.mid);
-  const transportWideCc = extension(HEADER_EXTENSION_URIS.transportWideCc);
-  const playoutDelay = extension(HEADER_EXTENSION_URIS.playoutDelay);
-  const absCaptureTime = extension(HEADER_EXTENSION_URIS.absCaptureTime);
-  const layers = isSimulcast ? Object.values(SIMULCAST_EXTENSION_URIS).map(extension) : [];
+export function videoFormats(codecs: readonly VideoCodec[]): OfferedFormats {
+  const formats = codecs.map((codec) => VIDEO_FORMATS[codec]);
   return {
-    audio: [mid, transportWideCc, absCaptureTime],
-    video: [mid, transportWideCc, absCaptureTime, playoutDelay, ...layers],
+    payloadTypes: [
+      ...formats.flatMap(({ payloadType, rtxPayloadType }) => [payloadType, rtxPayloadType]),
+      FEC_PAYLOAD_TYPE,
+    ],
+    lines: [
+      ...formats.flatMap(({ name, payloadType, rtxPayloadType, parameters }) => [
+        `a=rtpmap:${payloadType} ${name}/90000`,
+        ...VIDEO_FEEDBACK.map((feedback) => `a=rtcp-fb:${payloadType} ${feedback}`),
+        ...(parameters === undefined ? [] : [`a=fmtp:${payloadType} ${parameters}`]),
+        `a=rtpmap:${rtxPayloadType} rtx/90000`,
+        `a=fmtp:${rtxPayloadType} apt=${payloadType}`,
+      ]),
+      // draft-ietf-payload-flexible-fec-scheme-03: packets by which lost ones are restored, for viewers that lose some.
+      `a=rtpmap:${FEC_PAYLOAD_TYPE} ${FEC_NAME}/90000`,
+      `a=fmtp:${FEC_PAYLOAD_TYPE} ${FEC_PARAMETERS}`,
+    ],
   };
+}
+
+export const AUDIO_FORMATS: OfferedFormats = {
+  payloadTypes: [OPUS_PAYLOAD_TYPE, RED_PAYLOAD_TYPE],
+  lines: [
+    `a=rtpmap:${OPUS_PAYLOAD_TYPE} opus/48000/2`,
+    `a=rtcp-fb:${OPUS_PAYLOAD_TYPE} transport-cc`,
+    `a=fmtp:${OPUS_PAYLOAD_TYPE} ${OPUS_PARAMETERS}`,
+    // RFC 2198: earlier packets again with each one, for viewers that lose some. Behind Opus, which is sent otherwise.
+    `a=rtpmap:${RED_PAYLOAD_TYPE} red/48000/2`,
+    `a=fmtp:${RED_PAYLOAD_TYPE} ${OPUS_PAYLOAD_TYPE}/${OPUS_PAYLOAD_TYPE}`,
+  ],
+};
+
+/** One id for each extension in both sections, as RFC 8843 section 9.2 demands within a bundle. */
+const EXTENSION_IDS: Readonly<Record<ViewerExtension | SimulcastExtension, number>> = {
+  mid: 4,
+  transportWideCc: 5,
+  absCaptureTime: 6,
+  playoutDelay: 7,
+  rid: 8,
+  repairedRid: 9,
+};
+
+const EXTENSION_LINES = {
+  audio: extensionLines('mid', 'transportWideCc', 'absCaptureTime'),
+  video: extensionLines('mid', 'transportWideCc', 'absCaptureTime', 'playoutDelay'),
+  layers: extensionLines('rid', 'repairedRid'),
+};
+
+/** @param isSimulcast - the pictures are offered in layers. */
+export function offeredExtensions(kind: 'audio' | 'video', isSimulcast: boolean): readonly string[] {
+  const lines = EXTENSION_LINES[kind];
+  return kind === 'video' && isSimulcast ? [...lines, ...EXTENSION_LINES.layers] : lines;
+}
+
+function extensionLines(...names: readonly (ViewerExtension | SimulcastExtension)[]): string[] {
+  const uris = { ...HEADER_EXTENSION_URIS, ...SIMULCAST_EXTENSION_URIS };
+  return names.map((name) => `a=extmap:${EXTENSION_IDS[name]} ${uris[name]}`);
 }

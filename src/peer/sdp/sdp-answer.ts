@@ -11,7 +11,7 @@ import {
   valuesOf,
 } from './session-description.js';
 import { acceptedRids } from './simulcast.js';
-import { readTransport, type TransportAttributes, transportLines } from './sdp-transport.js';
+import { readTransport, type TransportAttributes } from './sdp-transport.js';
 import { sendableCodec } from './video-formats.js';
 
 /** What an answer says of one section of the offer. */
@@ -35,8 +35,8 @@ export interface AcceptedAnswer {
   readonly audio: AcceptedMedia | null;
   /** Candidates that the answer carried, as {@link readCandidate} gives them. */
   readonly candidates: readonly string[];
-  /** The answer written anew from the parts above: nothing else of what the viewer sent goes further. */
-  readonly sdp: string;
+  /** The viewer's end. Nothing of what it sent goes further but this and the parts above. */
+  readonly transport: TransportAttributes;
 }
 
 export const MAX_SDP_BYTES = 64 * 1024;
@@ -95,7 +95,7 @@ export function readAnswer(answerSdp: string, offerSdp: string): AcceptedAnswer 
     video: video.media,
     audio,
     candidates: candidatesOf(answer),
-    sdp: rewrite(offer, transportOf(answer, section)),
+    transport: transportOf(answer, section),
   };
 }
 
@@ -215,42 +215,6 @@ function candidatesOf(session: SessionDescription): string[] {
     .slice(0, MAX_CANDIDATES)
     .map((value) => readCandidate(`candidate:${value}`))
     .filter((candidate) => candidate !== undefined);
-}
-
-/**
- * The sections of the offer under the viewer's transport. werift is told of every offered codec and section, wanted
- * or not: it only carries the transport here, and gives up on a section without a codec. What is not said here it leaves
- * out of the offer of an ICE restart.
- */
-function rewrite(offer: SessionDescription, transport: TransportAttributes): string {
-  const mids = offer.media.map(({ attributes }) => valuesOf(attributes, 'mid')[0] ?? '');
-  const lines = ['v=0', 'o=- 1 1 IN IP4 0.0.0.0', 's=-', 't=0 0', `a=group:BUNDLE ${mids.join(' ')}`];
-  offer.media.forEach((media, i) => {
-    if (media.kind === 'application') {
-      lines.push(
-        'm=application 9 UDP/DTLS/SCTP webrtc-datachannel',
-        'c=IN IP4 0.0.0.0',
-        `a=mid:${mids[i] ?? ''}`,
-        ...transportLines(transport),
-        // Browsers use the port of RFC 8832 and take messages of 64 KiB at least.
-        'a=sctp-port:5000',
-        'a=max-message-size:65536',
-      );
-      return;
-    }
-    lines.push(
-      `m=${media.kind} 9 UDP/TLS/RTP/SAVPF ${media.formats.join(' ')}`,
-      'c=IN IP4 0.0.0.0',
-      `a=mid:${mids[i] ?? ''}`,
-      ...transportLines(transport),
-      'a=recvonly',
-      'a=rtcp-mux',
-    );
-    for (const name of ['rtpmap', 'fmtp', 'rtcp-fb', 'extmap']) {
-      lines.push(...valuesOf(media.attributes, name).map((value) => `a=${name}:${value}`));
-    }
-  });
-  return `${lines.join('\r\n')}\r\n`;
 }
 
 /** Whether two answers of one viewer ask for the same packets. */

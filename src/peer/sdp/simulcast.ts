@@ -1,18 +1,14 @@
 import { type SdpMedia, valuesOf } from './session-description.js';
 
 /**
- * Adds to the video section of our offer that the pictures can be sent in these layers (RFC 8853 section 5.1, RFC 8851 section 4). The
- * sources of the section stay: they are those of the first layer, and of all there is for an endpoint that takes no simulcast.
+ * What the video section of our offer says of its layers (RFC 8853 section 5.1, RFC 8851 section 4). The sources that it names are those of
+ * the first layer, and of all there is for an endpoint that takes no simulcast.
  *
  * @param rids - the best layer first; fewer than two are no simulcast.
  */
-export function withSimulcast(sdp: string, rids: readonly string[]): string {
-  if (rids.length < 2) return sdp;
-  const lines = [...rids.map((rid) => `a=rid:${rid} send`), `a=simulcast:send ${rids.join(';')}`];
-  return sdp
-    .split(/^(?=m=)/m)
-    .map((section) => (section.startsWith('m=video') ? `${section}${lines.join('\r\n')}\r\n` : section))
-    .join('');
+export function simulcastLines(rids: readonly string[]): string[] {
+  if (rids.length < 2) return [];
+  return [...rids.map((rid) => `a=rid:${rid} send`), `a=simulcast:send ${rids.join(';')}`];
 }
 
 /**

@@ -27,6 +27,10 @@ const DEFAULT_PROFILE_LEVEL_ID = '42e01f';
 const VP9_PARAMETERS = 'profile-id=0';
 /** Level 3.1; the encoder may exceed it, since decoders of browsers are not limited by it. */
 const AV1_PARAMETERS = 'profile=0;level-idx=5;tier=0';
+/** Level 5.1, times 30: that of 3840x2160 with 60 pictures per second. */
+const MAX_H265_LEVEL_ID = 153;
+/** RFC 7798 section 7.1: what is meant without it, which is level 3.1. */
+const DEFAULT_H265_LEVEL_ID = 93;
 
 export const VIDEO_FORMATS: Readonly<Record<VideoCodec, VideoFormat>> = {
   h264: {
@@ -75,6 +79,25 @@ export const VIDEO_FORMATS: Readonly<Record<VideoCodec, VideoFormat>> = {
     rank: () => 0,
     answer: () => AV1_PARAMETERS,
   },
+  h265: {
+    name: 'H265',
+    needs: 'H.265 (profile-id=1, tier-flag=0, tx-mode=SRST)',
+    payloadType: 104,
+    rtxPayloadType: 105,
+    parameters: h265Parameters(MAX_H265_LEVEL_ID),
+    // RFC 7798 section 7.1: without them they are the Main profile, the main tier, and one stream over one transport.
+    fits: ({ parameters }) =>
+      (parameters.get('profile-id') ?? '1') === '1' &&
+      (parameters.get('tier-flag') ?? '0') === '0' &&
+      (parameters.get('tx-mode') ?? 'SRST').toUpperCase() === 'SRST',
+    rank: () => 0,
+    // Section 7.2.2: profile and tier are those of the offer, and the level is none above it; the encoder may exceed it.
+    answer: ({ parameters }) => {
+      const levelId = Number(parameters.get('level-id') ?? DEFAULT_H265_LEVEL_ID);
+      const isLevel = Number.isInteger(levelId) && levelId > 0;
+      return h265Parameters(Math.min(isLevel ? levelId : DEFAULT_H265_LEVEL_ID, MAX_H265_LEVEL_ID));
+    },
+  },
 };
 
 /** Which codec of ours a format is, if what we send can be received by it. */
@@ -86,6 +109,10 @@ export function sendableCodec(format: SdpCodec): VideoCodec | undefined {
 
 function h264Parameters(profileLevelId: string): string {
   return `profile-level-id=${profileLevelId};packetization-mode=1;level-asymmetry-allowed=1`;
+}
+
+function h265Parameters(levelId: number): string {
+  return `level-id=${levelId};profile-id=1;tier-flag=0;tx-mode=SRST`;
 }
 
 function profileOf({ parameters }: SdpCodec): string {

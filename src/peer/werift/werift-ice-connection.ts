@@ -73,7 +73,7 @@ export interface IceConnectionInternals {
   /** Begins to ask the viewer on the nominated pair. */
   queryConsent(): void;
   stopConsentLifecycle(): void;
-  setState(state: 'failed'): void;
+  setState(state: 'connected' | 'failed'): void;
 }
 
 const METHODS = [

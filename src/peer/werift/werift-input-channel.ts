@@ -1,4 +1,4 @@
-import type { RTCDataChannel, RTCPeerConnection, RTCSctpTransport } from 'werift';
+import type { RTCDataChannel, RTCSctpTransport } from 'werift';
 
 import type { Clock } from '../../base/clock.js';
 import { asError } from '../../base/errors.js';
@@ -38,12 +38,12 @@ export class WeriftInputChannel implements InputChannel {
   readonly #logger: Logger;
   #isOpen = false;
 
-  /** To be made before the offer. */
-  constructor(connection: RTCPeerConnection, listener: ViewerPeerListener, clock: Clock, logger: Logger) {
+  /** @param channel - not open. */
+  constructor(channel: RTCDataChannel, listener: ViewerPeerListener, clock: Clock, logger: Logger) {
     this.#logger = logger;
     this.#packets = new TokenBucket(clock, PACKETS_PER_SECOND, PACKETS_AT_ONCE);
-    this.#channel = connection.createDataChannel('input', { ordered: true });
-    this.#transport = this.#channel.sctp;
+    this.#channel = channel;
+    this.#transport = channel.sctp;
     const { sctp, dtlsTransport } = this.#transport;
     (sctp as unknown as { advertisedRwnd: number }).advertisedRwnd = RECEIVE_WINDOW_BYTES;
     // werift takes the receiver away when the association ends, and calls it all the same.

@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 
-import { CandidatePairState, type Message, UdpTransport } from 'werift';
+import { CandidatePairState, classes, isStunMessage, type Message, StunProtocol, UdpTransport } from 'werift';
 
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Clock } from '../../base/clock.js';
 import type { IceEndpoint, RelaySocket } from '../../fanout/media-plane.js';
 import { SharedTransport } from './shared-transport.js';
+import { readAuthenticMessage } from './werift-stun.js';
 import { isTcp, offerTcp, preferUdp } from './tcp-candidates.js';
 import {
+  type Address,
   asKnownConnection,
   type CandidatePairInternals,
   type IceConnectionInternals,
@@ -110,6 +112,7 @@ export class SharedPortIce {
     this.#keepPath();
     this.#watchChecks();
     this.#keepConsent();
+    this.#receiveOnce();
   }
 
   /**
@@ -207,7 +210,13 @@ export class SharedPortIce {
     const ice = this.#ice;
     const complete = ice.checkComplete.bind(ice);
     ice.checkComplete = (pair) => {
+      const before = ice.nominated;
       complete(pair);
+      if (before === undefined && ice.nominated !== undefined && ice.state !== 'closed') {
+        // werift would come to it up to 20 ms later, and DTLS begins with it.
+        ice.queryConsent();
+        ice.setState('connected');
+      }
       // werift forgets that it has nominated, and would nominate whatever works later; a restart begins anew.
       ice.nominating ||= ice.nominated !== undefined;
       this.#followRoaming(pair);
@@ -224,9 +233,9 @@ export class SharedPortIce {
     const stop = ice.stopConsentLifecycle.bind(ice);
     const query = ice.queryConsent.bind(ice);
     const switchRole = ice.switchRole.bind(ice);
-    let asking = false;
+    let asking: CandidatePairInternals | undefined;
     ice.stopConsentLifecycle = () => {
-      asking = false;
+      asking = undefined;
       endpoint.endConsent();
       stop();
     };
@@ -237,9 +246,11 @@ export class SharedPortIce {
         query();
         return;
       }
+      // werift begins once when the pair is nominated and once more when it sees that it is.
+      if (asking === nominated) return;
       ice.stopConsentLifecycle();
       ice.consentFresh = true;
-      asking = true;
+      asking = nominated;
       transport.keepConsent(this.#requestOn(nominated, false).bytes, nominated.remoteAddr, () => {
         ice.stopConsentLifecycle();
         if (ice.state !== 'closed' && ice.state !== 'failed') {
@@ -250,9 +261,36 @@ export class SharedPortIce {
     // The requests say which role we have.
     ice.switchRole = (iceControlling) => {
       switchRole(iceControlling);
-      if (asking) {
+      if (asking !== undefined) {
+        asking = undefined;
         ice.queryConsent();
       }
+    };
+  }
+
+  /**
+   * Takes what the plane lets through as it is: werift would read all of it again, and each answer twice, and check what the plane
+   * has checked.
+   */
+  #receiveOnce(): void {
+    const ice = this.#ice;
+    const ensureProtocol = ice.ensureProtocol.bind(ice);
+    ice.ensureProtocol = (protocol) => {
+      ensureProtocol(protocol);
+      if (!(protocol instanceof StunProtocol)) return;
+      const stun = protocol as unknown as StunReceiver;
+      const receive = stun.datagramReceived.bind(stun);
+      stun.datagramReceived = (data, from) => {
+        const isShared = stun.transport instanceof SharedTransport;
+        const message = isShared && isStunMessage(data) ? readAuthenticMessage(data) : undefined;
+        if (message === undefined) {
+          receive(data, from);
+        } else if (message.messageClass === classes.REQUEST) {
+          stun.onRequestReceived.execute(message, from, data);
+        } else {
+          stun.transactions[message.transactionIdHex]?.responseReceived(message, from);
+        }
+      };
     };
   }
 
@@ -318,6 +356,16 @@ export class SharedPortIce {
   #isConnected(): boolean {
     return this.#ice.state === 'connected' || this.#ice.state === 'completed';
   }
+}
+
+/** What is used of werift's private `StunProtocol` (werift 0.24.4). */
+interface StunReceiver {
+  readonly transport: unknown;
+  readonly transactions: Readonly<
+    Record<string, { responseReceived(message: Message, from: Address): void }>
+  >;
+  readonly onRequestReceived: { execute(message: Message, from: Address, data: Buffer): void };
+  datagramReceived(data: Buffer, from: Address): void;
 }
 
 function pathOf(pair: CandidatePairInternals): 'shared' | 'relayed' {

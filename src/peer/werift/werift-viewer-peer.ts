@@ -1,5 +1,5 @@
 import type { PeerPath } from '../../protocol/session-diagnostics.js';
-import { MediaStream, type RTCDtlsTransport, type RTCIceTransport, type RTCPeerConnection } from 'werift';
+import type { RTCDtlsTransport, RTCIceTransport } from 'werift';
 
 import { type Clock, systemClock, type Timer } from '../../base/clock.js';
 import { asError, StreamKitError } from '../../base/errors.js';
@@ -9,12 +9,11 @@ import type { Logger } from '../../base/logger.js';
 import { announceCandidate, readCandidate } from '../ice/ice-candidate.js';
 import { keepGenerationsApart } from '../ice/ice-generation.js';
 import { IceServerGathering } from '../ice/ice-server-gathering.js';
-import { consumerParametersOf, type LayerSources, type OfferedSources } from '../consumer-parameters.js';
-import { withFecSource } from '../sdp/fec-source.js';
-import { freeSsrc } from '../sdp/free-ssrc.js';
+import { consumerParametersOf } from '../consumer-parameters.js';
+import { chooseSources, type OfferedSources } from '../sdp/offered-sources.js';
 import { peerPath } from '../peer-path.js';
 import { type AcceptedAnswer, readAnswer, sameMedia } from '../sdp/sdp-answer.js';
-import { withSimulcast } from '../sdp/simulcast.js';
+import { writeOffer } from '../sdp/viewer-offer.js';
 import type {
   IceCandidateInit,
   OpenViewerPeer,
@@ -22,13 +21,14 @@ import type {
   ViewerPeerListener,
   ViewerPeerParameters,
 } from '../viewer-peer.js';
-import { openConnection, soleAddress } from './werift-connection.js';
+import { soleAddress, WeriftConnection } from './werift-connection.js';
 import { PlaneDtls } from './plane-dtls.js';
 import { prepareCertificate, WeriftHandshake } from './werift-handshake.js';
 import { takeControlledRole } from './werift-ice-role.js';
 import { admitSources } from './werift-sources.js';
 import { WeriftInputChannel } from './werift-input-channel.js';
 import { installUdpTransports, SharedPortIce } from './werift-udp-transport.js';
+import { installStunMessages } from './werift-stun.js';
 import { installX25519 } from './werift-x25519.js';
 
 export interface ViewerPeerFactoryOptions {
@@ -58,6 +58,7 @@ const GATHERING_GRACE_MS = 1000;
 export function createViewerPeerFactory(options: ViewerPeerFactoryOptions): OpenViewerPeer {
   installUdpTransports();
   installX25519(options.logger);
+  installStunMessages(options.logger);
   prepareCertificate();
   return (parameters, listener) => new WeriftViewerPeer(options, parameters, listener);
 }
@@ -65,8 +66,7 @@ export function createViewerPeerFactory(options: ViewerPeerFactoryOptions): Open
 class WeriftViewerPeer implements ViewerPeer {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #connection: RTCPeerConnection;
-  /** There is one, because everything is bundled. */
+  readonly #connection: WeriftConnection;
   readonly #iceTransport: RTCIceTransport;
   readonly #dtlsTransport: RTCDtlsTransport;
   readonly #handshake: WeriftHandshake;
@@ -74,7 +74,7 @@ class WeriftViewerPeer implements ViewerPeer {
   readonly #endpoint: IceEndpoint | undefined;
   readonly #sharedPort: SharedPortIce | undefined;
   readonly #gathering: IceServerGathering;
-  #negotiation: 'new' | 'offering' | 'offered' | 'answering' | 'stable' = 'new';
+  #negotiation: 'new' | 'offering' | 'offered' | 'stable' = 'new';
   #offerSdp = '';
   /** The same in every offer. */
   readonly #sources: OfferedSources;
@@ -105,24 +105,10 @@ class WeriftViewerPeer implements ViewerPeer {
     }
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger.child({ ...parameters.logContext });
-    this.#connection = openConnection(parameters, options.listenAddress);
-    // One stream for both, by which the browser knows to keep them in step.
-    const stream = new MediaStream();
-    const video = this.#connection.addTransceiver('video', { direction: 'sendonly', streams: [stream] });
-    if (parameters.audio) {
-      this.#connection.addTransceiver('audio', { direction: 'sendonly', streams: [stream] });
-    }
-    const taken = new Set(
-      this.#connection.getTransceivers().flatMap(({ sender }) => [sender.ssrc, sender.rtxSsrc]),
-    );
-    const { ssrc, rtxSsrc } = video.sender;
-    const layers = (parameters.simulcast ?? []).map((rid, index): [string, LayerSources] => [
-      rid,
-      index === 0 ? { ssrc, rtxSsrc } : { ssrc: freeSsrc(taken), rtxSsrc: freeSsrc(taken) },
-    ]);
-    this.#sources = { fecSsrc: freeSsrc(taken), layers: new Map(layers) };
-    this.#dtlsTransport = video.dtlsTransport;
-    this.#iceTransport = video.dtlsTransport.iceTransport;
+    this.#connection = new WeriftConnection(options.listenAddress);
+    this.#sources = chooseSources(parameters.simulcast ?? []);
+    this.#iceTransport = this.#connection.iceTransport;
+    this.#dtlsTransport = this.#connection.dtlsTransport;
     if (parameters.iceRole === 'controlled') {
       takeControlledRole(this.#iceTransport.connection);
     }
@@ -145,7 +131,7 @@ class WeriftViewerPeer implements ViewerPeer {
       new PlaneDtls(this.#dtlsTransport, this.#sharedPort, this.#logger);
     }
     if (parameters.input === true) {
-      new WeriftInputChannel(this.#connection, listener, this.#clock, this.#logger);
+      new WeriftInputChannel(this.#connection.openDataChannel('input'), listener, this.#clock, this.#logger);
     }
     this.#listen();
   }
@@ -166,32 +152,20 @@ class WeriftViewerPeer implements ViewerPeer {
       throw new StreamKitError('conflict', 'There is no offer to answer');
     }
     const answer = readAnswer(sdp, this.#offerSdp);
-    const first = this.#accepted === undefined;
     if (this.#accepted !== undefined && !sameMedia(this.#accepted, answer)) {
       throw new StreamKitError('unprocessable', 'The answer to an ICE restart changes the media');
     }
-    this.#negotiation = 'answering';
-    try {
-      await this.#connection.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
-    } catch (error) {
-      this.#negotiation = 'offered';
-      throw new StreamKitError('unprocessable', 'The SDP answer cannot be used', { cause: error });
-    }
+    this.#connection.accept(answer.transport);
     this.#accepted ??= answer;
     this.#negotiation = 'stable';
     this.#candidatesTaken = 0;
     this.#startConnectTimer();
-    if (!first) {
-      // werift does not start ICE again where DTLS is up.
-      this.#iceTransport.start().catch((error: unknown) => {
-        this.#fail('ICE failed after its restart', error);
-      });
-    }
     const candidates = [...answer.candidates, ...this.#queuedCandidates];
     this.#queuedCandidates = [];
-    for (const candidate of candidates) {
-      await this.#apply(candidate);
-    }
+    await Promise.all(candidates.map((candidate) => this.#apply(candidate)));
+    this.#connection.connect().catch((error: unknown) => {
+      this.#fail('The connection to the viewer failed', error);
+    });
   }
 
   async addIceCandidate(candidate: IceCandidateInit | null): Promise<void> {
@@ -235,33 +209,21 @@ class WeriftViewerPeer implements ViewerPeer {
   }
 
   #listen(): void {
-    this.#connection.onIceCandidate.subscribe((candidate) => {
+    this.#connection.listenToCandidates((candidate) => {
       if (this.#closing !== undefined) {
         return;
       }
-      if (candidate === undefined) {
+      if (candidate === null) {
         this.#listener.onIceCandidate(null);
         return;
       }
-      const { candidate: text, sdpMid, sdpMLineIndex, usernameFragment } = candidate;
-      const init: IceCandidateInit = {
-        candidate: text,
-        sdpMid: sdpMid ?? null,
-        sdpMLineIndex: sdpMLineIndex ?? null,
-        usernameFragment: usernameFragment ?? null,
-      };
       const { announcedAddresses = [] } = this.#options;
-      for (const announced of announceCandidate(init, announcedAddresses, this.#announced)) {
+      for (const announced of announceCandidate(candidate, announcedAddresses, this.#announced)) {
         this.#listener.onIceCandidate(announced);
       }
     });
     this.#iceTransport.onStateChange.subscribe((state) => {
       this.#onIceState(state);
-    });
-    this.#connection.connectionStateChange.subscribe((state) => {
-      if (state === 'failed') {
-        this.#fail('The connection to the viewer failed');
-      }
     });
     this.#dtlsTransport.onStateChange.subscribe((state) => {
       if (state === 'connected') {
@@ -277,19 +239,19 @@ class WeriftViewerPeer implements ViewerPeer {
   async #offer(iceRestart: boolean): Promise<void> {
     this.#negotiation = 'offering';
     this.#announced.clear();
-    const { sdp: ownSdp } = await this.#connection.createOffer({ iceRestart });
+    const transport = await this.#connection.describe(iceRestart);
     if (this.#closing !== undefined) {
       return;
     }
-    const withSources = withFecSource(ownSdp, this.#sources.fecSsrc);
-    const sdp = withSimulcast(withSources, this.#parameters.simulcast ?? []);
+    const { videoCodecs, audio, input = false, simulcast: rids = [] } = this.#parameters;
+    const sdp = writeOffer({ videoCodecs, audio, input, rids, sources: this.#sources, transport });
     this.#offerSdp = sdp;
     this.#negotiation = 'offered';
-    // It resolves when gathering is over, which may take seconds; candidates follow the offer as they are found.
-    this.#gathered = this.#connection
-      .setLocalDescription({ type: 'offer', sdp: ownSdp })
+    // Candidates follow the offer as they are found.
+    this.#gathered = Promise.resolve()
+      .then(() => this.#connection.gather())
       .catch((error: unknown) => {
-        this.#fail('The offer cannot be used', error);
+        this.#fail('No candidates can be gathered', error);
       });
     this.#listener.onOffer(sdp);
   }
@@ -300,7 +262,7 @@ class WeriftViewerPeer implements ViewerPeer {
     }
     this.#candidatesTaken += 1;
     try {
-      await this.#connection.addIceCandidate({ candidate, sdpMLineIndex: 0 });
+      await this.#connection.addCandidate(candidate);
     } catch (error) {
       throw new StreamKitError('unprocessable', 'The ICE candidate cannot be used', { cause: error });
     }
@@ -353,7 +315,7 @@ class WeriftViewerPeer implements ViewerPeer {
     }
     const { videoCodec } = accepted;
     const { holdsPictures } = this.#options;
-    const consumers = consumerParametersOf(this.#connection, accepted, holdsPictures, this.#sources);
+    const consumers = consumerParametersOf(accepted, holdsPictures, this.#sources);
     this.#listener.onConnected({ transport: this.#mediaTransport, videoCodec, ...consumers });
   }
 

@@ -2,7 +2,7 @@ import type { ScriptNames } from './page-scripts.js';
 
 /**
  * Runs in every frame beside the page; serialized, so it uses nothing from outside. Tells whether the page has locked
- * the pointer, whether a text field has the focus, and whether the script came after those of the page.
+ * the pointer, and whether a text field has the focus.
  */
 export function watchFocus(names: ScriptNames): void {
   interface ElementLike {
@@ -15,11 +15,7 @@ export function watchFocus(names: ScriptNames): void {
     shadowRoot: { activeElement: ElementLike | null } | null;
   }
   const scope = globalThis as unknown as Record<string, (text: string) => void> & {
-    top: unknown;
-    self: unknown;
-    location: { protocol: string };
     document: {
-      documentElement: { firstChild: unknown } | null;
       activeElement: ElementLike | null;
       pointerLockElement: unknown;
       fullscreenElement: unknown;
@@ -29,7 +25,7 @@ export function watchFocus(names: ScriptNames): void {
     };
     addEventListener(type: string, listener: (event: Event) => void, options: object): void;
   };
-  const { document, location } = scope;
+  const { document } = scope;
   const tell = (type: string, value: unknown): void => scope[names.call]?.(JSON.stringify({ type, value }));
   const INPUT_MODES: Record<string, string> = {
     email: 'email',
@@ -72,13 +68,6 @@ export function watchFocus(names: ScriptNames): void {
     },
     { capture: true, passive: true },
   );
-  // A document of ours is as yet empty.
-  if (
-    scope.top === scope.self &&
-    location.protocol.startsWith('http') &&
-    document.documentElement?.firstChild
-  )
-    tell('late', true);
   const handlers = globalThis as unknown as Record<symbol, Record<string, unknown> | undefined>;
   Object.assign((handlers[Symbol.for(names.receiver)] ??= {}), {
     unlockPointer: () => {

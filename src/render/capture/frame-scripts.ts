@@ -20,6 +20,8 @@ export interface FrameScriptsParameters {
   readonly onCall: (call: ScriptCall, frame: ScriptFrame) => void;
   /** The main frame of the tab has another document. */
   readonly onNavigated: () => void;
+  /** A document is gone, with all that it has said and not taken back. @param key - of its {@link ScriptFrame}. */
+  readonly onGone: (key: string) => void;
 }
 
 /** An element of a page, for calls of the DevTools protocol. */
@@ -57,7 +59,7 @@ interface Context {
   due: Set<string>;
 }
 
-/** Frames beyond this are not told; a page may have thousands. */
+/** Frames beside the main one and beyond this are not told; a page may have thousands. */
 const CONTEXTS_MAX = 128;
 
 /**
@@ -79,8 +81,8 @@ export class FrameScripts {
   /** What was told last, by name. */
   readonly #told = new Map<string, unknown>();
   #documents = 0;
-  /** Frames that are being looked at. */
-  #entering = 0;
+  /** Frames of the main frame's document that are being looked at, by id. */
+  #entering = new Set<string>();
   #closed = false;
 
   private constructor(parameters: FrameScriptsParameters, logger: Logger) {
@@ -152,16 +154,16 @@ export class FrameScripts {
     session.on('Page.frameAttached', ({ frameId }) => enter(frameId, false));
     session.on('Page.frameNavigated', ({ frame }) => {
       const isMainFrame = isMain && frame.parentId === undefined;
+      // The frames of the document before are not reported as detached.
+      if (isMainFrame || frame.id === session.target.targetId) this.#forget(session);
+      else this.#forget(session, frame.id);
+      // Those that were being looked at would count for as long as a busy process takes to answer for them.
+      if (isMainFrame) this.#entering = new Set();
       if (isMainFrame && !this.#closed) this.#parameters.onNavigated();
       enter(frame.id, isMainFrame);
     });
-    session.on('Page.frameDetached', ({ frameId }) => {
-      if (this.#contexts.get(frameId)?.session === session) this.#contexts.delete(frameId);
-    });
-    const forget = (): void => {
-      for (const [id, context] of this.#contexts) if (context.session === session) this.#contexts.delete(id);
-    };
-    session.once('disconnected', forget);
+    session.on('Page.frameDetached', ({ frameId }) => this.#forget(session, frameId));
+    session.once('disconnected', () => this.#forget(session));
     session.on('sessionattached', (child) => {
       // A frame of another site has a process and a session of its own. Workers come too: whatever the filter says, they
       // would wait for a debugger.
@@ -213,18 +215,33 @@ export class FrameScripts {
     return (this.#ownSessions.get(frameId) ?? session) !== session;
   }
 
+  /** The documents of a session are gone. @param frameId - undefined: of all its frames. */
+  #forget(session: CdpSession, frameId?: string): void {
+    for (const context of [...this.#contexts.values()]) {
+      if (context.session !== session || (frameId !== undefined && context.frameId !== frameId)) continue;
+      this.#contexts.delete(context.frameId);
+      this.#parameters.onGone(context.key);
+    }
+  }
+
   /** Makes the way to and from the document that a frame has now. */
   async #enter(session: CdpSession, frameId: string, isMainFrame: boolean): Promise<void> {
-    if (this.#isElsewhere(frameId, session)) return;
-    const known = this.#contexts.has(frameId) ? 1 : 0;
-    if (this.#closed || this.#contexts.size - known + this.#entering >= CONTEXTS_MAX) return;
-    this.#entering += 1;
+    if (this.#closed || this.#isElsewhere(frameId, session)) return;
+    const entering = this.#entering;
+    const others = new Set([...this.#contexts.keys(), ...entering]);
+    others.delete(frameId);
+    if (!isMainFrame && others.size >= CONTEXTS_MAX) return;
+    entering.add(frameId);
     try {
       // It exists, since scripts of ours ran in it, and keeps its name with each document.
       const { executionContextId: contextId } = await session.send('Page.createIsolatedWorld', {
         ...{ frameId, worldName: this.#worldName },
       });
       if (this.#isElsewhere(frameId, session)) return;
+      const former = this.#contexts.get(frameId);
+      // It was reported twice.
+      if (former?.session === session && former.contextId === contextId) return;
+      if (former !== undefined) this.#forget(former.session, frameId);
       const key = String(++this.#documents);
       const context = {
         session,
@@ -243,7 +260,7 @@ export class FrameScripts {
       await this.#call(context, 'connect', undefined);
       for (const name of this.#told.keys()) this.#tell(context, name);
     } finally {
-      this.#entering -= 1;
+      entering.delete(frameId);
     }
   }
 

@@ -1,3 +1,4 @@
+import { cleanUp } from '../../base/clean-up.js';
 import { systemClock } from '../../base/clock.js';
 import { StreamKitError } from '../../base/errors.js';
 import type { Capture, OpenCapture } from './capture.js';
@@ -80,8 +81,7 @@ export function createOpenCapture(options: OpenCaptureOptions, prepared?: ReadyB
       };
       return capture;
     } catch (error) {
-      // Why it failed says more than why the browser could not be closed.
-      await browserProcess.close().catch(() => undefined);
+      await cleanUp(browserProcess.close(), 'the browser', logger);
       if (error instanceof StreamKitError) throw error;
       throw new StreamKitError('capture_failed', 'The page could not be captured', { cause: error });
     } finally {

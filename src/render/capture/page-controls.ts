@@ -8,6 +8,7 @@ import { CopiedImages } from './copied-images.js';
 import { watchFocus } from './focus-script.js';
 import { FrameScripts, type ScriptFrame } from './frame-scripts.js';
 import { watchImages } from './image-script.js';
+import { reportLate } from './late-script.js';
 import type { PageAnswer, PageEvent } from '../../protocol/page-events.js';
 import type { PageSize } from './page-geometry.js';
 import type { PagePrompts } from './page-prompts.js';
@@ -87,7 +88,7 @@ export interface TabControlsParameters {
   readonly onClosing: () => boolean;
   /** It might have, but the browser did not let it. */
   readonly onStays: () => void;
-  /** Scripts of the page ran before ours. */
+  /** Scripts of the page ran before the tab was prepared. */
   readonly onLate: () => void;
   readonly names: ScriptNames;
   /** Whether images are told that the page copies. */
@@ -113,6 +114,11 @@ export const PRESSES: ReadonlySet<string> = new Set([
 const MAX_RUMBLE_MS = 5000;
 
 type StateEvent = Extract<PageEvent, { type: 'editing' | 'pointer_lock' }>;
+/** What holds unless a document says otherwise. */
+const AT_REST: readonly StateEvent[] = [
+  { type: 'editing', active: false },
+  { type: 'pointer_lock', locked: false },
+];
 
 /** The input of one tab, over CDP and the scripts in its frames. */
 export class TabControls {
@@ -125,18 +131,20 @@ export class TabControls {
   #pointer = { x: 0, y: 0 };
   /** The page was told that it may close the tab, and it is not known that it does not. */
   #mayClose = false;
-  /** What holds at the moment. */
-  readonly #state = new Map<StateEvent['type'], StateEvent>([
-    ['editing', { type: 'editing', active: false }],
-    ['pointer_lock', { type: 'pointer_lock', locked: false }],
-  ]);
+  /** What holds at the moment, and the document in which it does, if it is not at rest. */
+  readonly #state = new Map<StateEvent['type'], { event: StateEvent; key: string | undefined }>(
+    AT_REST.map((event) => [event.type, { event, key: undefined }]),
+  );
 
   private constructor(parameters: TabControlsParameters) {
     this.#parameters = parameters;
     this.#widgets = new PageWidgets({ ...parameters, pointer: () => this.#pointer });
   }
 
-  /** Installs the scripts into every document that is loaded from now on. */
+  /**
+   * Installs the scripts into every document that is loaded from now on. Whatever else prepares a new tab must be sent before:
+   * see `reportLate`.
+   */
   static async install(parameters: TabControlsParameters): Promise<TabControls> {
     const controls = new TabControls(parameters);
     controls.#scripts = await FrameScripts.install(
@@ -147,17 +155,19 @@ export class TabControls {
         beside: [
           ...[watchPointer, watchFocus, watchWidgets],
           ...(parameters.copiesImages ? [watchImages] : []),
+          reportLate,
         ],
         prepare: parameters.prepareSession,
         onCall: (call, frame) => {
           if (call.type === 'widget') controls.#onWidget(call.value, frame);
           else if (call.type === 'close') controls.#onClose(call.value, frame);
-          else if (call.type !== 'bridge') controls.#onCall(call);
+          else if (call.type !== 'bridge') controls.#onCall(call, frame);
           else if (frame.isMainFrame && typeof call.value === 'string')
             parameters.onBridge(call.value, call.atMs);
         },
         // The browser ignores a document that closes the tab once another has taken its place.
         onNavigated: () => controls.#stay(),
+        onGone: (key) => controls.#onGone(key),
       },
       parameters.logger,
     );
@@ -196,7 +206,7 @@ export class TabControls {
   show(): void {
     const { listener } = this.#parameters;
     listener.onCursor(this.#cursor);
-    for (const event of this.#state.values()) listener.onPageEvent(event);
+    for (const { event } of this.#state.values()) listener.onPageEvent(event);
   }
 
   /** It is no longer shown. */
@@ -209,10 +219,13 @@ export class TabControls {
     this.#scripts?.close();
   }
 
-  #onCall({ type, value }: ScriptCall): void {
+  #onCall({ type, value }: ScriptCall, { key }: ScriptFrame): void {
     const { listener, isShown } = this.#parameters;
     if (type === 'late') this.#parameters.onLate();
-    if (type === 'pointer_lock') this.#keep({ type, locked: value === true });
+    if (type === 'pointer_lock') {
+      const locked = value === true;
+      this.#keep({ type, locked }, locked ? key : undefined);
+    }
     if (type === 'clipboard_image' && isShown()) {
       const part = this.#images.admit(value);
       if (part !== undefined) listener.onPageEvent(part);
@@ -227,7 +240,8 @@ export class TabControls {
       if (isShown()) this.#onCopied(value);
     } else if (type === 'editing') {
       const inputMode = INPUT_MODES.has(value) ? value : 'text';
-      this.#keep(value === '' ? { type, active: false } : { type, active: true, inputMode });
+      if (value === '') this.#keep({ type, active: false }, undefined);
+      else this.#keep({ type, active: true, inputMode }, key);
     } else if (type === 'rumble') {
       const rumble = rumbleOf(value);
       if (rumble !== undefined && isShown()) listener.onPageEvent(rumble);
@@ -256,8 +270,14 @@ export class TabControls {
     if (this.#parameters.isShown()) this.#widgets.onCall(value, frame);
   }
 
-  #keep(event: StateEvent): void {
-    this.#state.set(event.type, event);
+  /** A document is gone without a word: what it held, and what it asked for, goes with it. */
+  #onGone(key: string): void {
+    this.#widgets.onGone(key);
+    for (const event of AT_REST) if (this.#state.get(event.type)?.key === key) this.#keep(event, undefined);
+  }
+
+  #keep(event: StateEvent, key: string | undefined): void {
+    this.#state.set(event.type, { event, key });
     if (this.#parameters.isShown()) this.#parameters.listener.onPageEvent(event);
   }
 

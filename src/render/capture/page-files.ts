@@ -83,7 +83,7 @@ export class PageFiles {
 
   async #ask(
     session: CdpSession,
-    { mode, backendNodeId }: Protocol.Page.FileChooserOpenedEvent,
+    { mode, backendNodeId, frameId }: Protocol.Page.FileChooserOpenedEvent,
     isShown: () => boolean,
   ): Promise<void> {
     const { files, prompts, emit } = this.#parameters;
@@ -104,8 +104,18 @@ export class PageFiles {
       () => isUploading(files),
     );
     const withdraw = (): void => prompts.withdraw(id);
+    const onNavigated = ({ frame }: Protocol.Page.FrameNavigatedEvent): void => {
+      if (frame.id === frameId || frame.parentId === undefined) withdraw();
+    };
+    const onDetached = (detached: Protocol.Page.FrameDetachedEvent): void => {
+      if (detached.frameId === frameId) withdraw();
+    };
+    session.on('Page.frameNavigated', onNavigated);
+    session.on('Page.frameDetached', onDetached);
     session.once('disconnected', withdraw);
     const answered = await answer;
+    session.off('Page.frameNavigated', onNavigated);
+    session.off('Page.frameDetached', onDetached);
     session.off('disconnected', withdraw);
     const fileIds = 'cancel' in answered ? [] : answered.fileIds;
     const paths = (await uploadedPaths(files, fileIds)).slice(0, multiple ? undefined : 1);

@@ -82,22 +82,7 @@ export class PageTab {
     const { bridge, world, names, prompts, dialogs, files, listener, logger, size, deviceScaleFactor } =
       parts;
     page.#dialogs = dialogs.watch(cdp, () => parts.isInFront(page));
-    const [controls] = await Promise.all([
-      TabControls.install({
-        cdp,
-        shown: () => pageGeometry(size(), deviceScaleFactor).shown,
-        ...{ prompts, copiesImages: parts.copiesImages },
-        names: { ...names, isOnlyTab },
-        onBridge: (payload, atMs) => bridge.receive(payload, atMs),
-        isShown: () => parts.isShown(page),
-        onPress: () => parts.onPress(page),
-        onClosing: () => parts.onClosing(page),
-        onStays: () => parts.onStays(page),
-        onLate: () => page.#reload(),
-        prepareSession: (session) => files.watch(session, () => parts.isShown(page)),
-        listener,
-        logger,
-      }),
+    const preparing = Promise.all([
       bridge.install(cdp),
       world.install(cdp),
       page.resize(),
@@ -108,7 +93,23 @@ export class PageTab {
         runImmediately: true,
       }),
     ]);
-    page.#controls = controls;
+    // Last, since it reports a page that started before all of this was there.
+    const installing = TabControls.install({
+      cdp,
+      shown: () => pageGeometry(size(), deviceScaleFactor).shown,
+      ...{ prompts, copiesImages: parts.copiesImages },
+      names: { ...names, isOnlyTab },
+      onBridge: (payload, atMs) => bridge.receive(payload, atMs),
+      isShown: () => parts.isShown(page),
+      onPress: () => parts.onPress(page),
+      onClosing: () => parts.onClosing(page),
+      onStays: () => parts.onStays(page),
+      onLate: () => page.#reload(),
+      prepareSession: (session) => files.watch(session, () => parts.isShown(page)),
+      listener,
+      logger,
+    });
+    [page.#controls] = await Promise.all([installing, preparing]);
     return page;
   }
 
@@ -159,8 +160,9 @@ export class PageTab {
   }
 
   /**
-   * On a busy machine the browser sometimes lets the first document of a new tab run before its renderer has our scripts:
-   * then that document is loaded again, with them.
+   * On a busy machine the browser sometimes lets the first document of a new tab run before its renderer has had all of our
+   * commands: those that are not answered when the tab changes its process are sent to the next one once the document is
+   * there. Then that document is loaded again.
    */
   #reload(): void {
     if (this.#isReloaded) return;

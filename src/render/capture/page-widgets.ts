@@ -25,6 +25,8 @@ type WidgetPrompt = Extract<PagePrompt, { type: 'select' | 'picker' }>;
 
 interface OpenWidget {
   readonly key: string;
+  /** Its document. */
+  readonly documentKey: string;
   readonly promptId: string;
 }
 
@@ -58,6 +60,11 @@ export class PageWidgets {
     }
   }
 
+  /** A document is gone, perhaps with the widget that is open. @param documentKey - of its {@link ScriptFrame}. */
+  onGone(documentKey: string): void {
+    if (this.#open?.documentKey === documentKey) this.close();
+  }
+
   /** The controller need not answer it any more. */
   close(): void {
     const open = this.#open;
@@ -74,7 +81,7 @@ export class PageWidgets {
     }
     this.close();
     const { id, answer } = prompts.ask<'select' | 'picker'>(make);
-    this.#open = { key, promptId: id };
+    this.#open = { key, documentKey: frame.key, promptId: id };
     answer
       .then(async (answered) => {
         // What the page itself has closed needs no answer.

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 import type { LaunchOptions } from 'puppeteer';
 
+import { cleanUp } from '../../base/clean-up.js';
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { TargetPolicy } from '../../options/target-policy-options.js';
@@ -90,8 +91,7 @@ export class ReadyBrowser {
       await ready.#openCapturePage(options, shape, signal);
       return ready;
     } catch (error) {
-      // Why it failed says more than why the browser could not be closed.
-      await browserProcess.close().catch(() => undefined);
+      await cleanUp(browserProcess.close(), 'the browser', options.logger);
       if (error instanceof StreamKitError) throw error;
       throw new StreamKitError('capture_failed', 'The page could not be captured', { cause: error });
     } finally {

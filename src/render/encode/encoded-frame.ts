@@ -6,7 +6,7 @@ export type { VideoCodec } from '../../protocol/video-codecs.js';
 /** One encoded picture. */
 export interface EncodedFrame {
   readonly codec: VideoCodec;
-  /** An Annex B access unit for H.264, one frame for VP8 and VP9, a temporal unit for AV1. */
+  /** An Annex B access unit for H.264 and H.265, one frame for VP8 and VP9, a temporal unit for AV1. */
   readonly bytes: Uint8Array;
   readonly keyframe: boolean;
   /** 90 kHz, modulo 2^32, derived from `captureTimeUs`. */

@@ -26,6 +26,8 @@ export interface EncoderSelectionParameters {
   readonly logger: Logger;
   /** Default: an {@link EncoderProbe}. */
   readonly openProbe?: OpenProbe;
+  /** Tries one that is named, while the caller waits. Default: {@link probeEncoderSync}. */
+  readonly probeNamed?: typeof probeEncoderSync;
 }
 
 type OpenedProbe = Pick<EncoderProbe, 'reports' | 'close'>;
@@ -58,9 +60,12 @@ export class EncoderSelection {
   #chosen = false;
   #closed = false;
 
-  /** @throws StreamKitError `bad_option` when an encoder that is named does not work on this machine. */
+  /**
+   * @throws StreamKitError `bad_option` when an encoder that is named does not work on this machine, `unavailable` when there was no
+   * process to try it in.
+   */
   constructor(parameters: EncoderSelectionParameters) {
-    const { choice, ffmpegPath, logger } = parameters;
+    const { choice, ffmpegPath, logger, probeNamed = probeEncoderSync } = parameters;
     this.#logger = logger;
     this.#openProbe = parameters.openProbe ?? ((probe) => new EncoderProbe(probe));
     this.seats = new EncoderSeats({
@@ -72,7 +77,10 @@ export class EncoderSelection {
     this.#candidates = { ...this.#all };
     for (const codec of VIDEO_CODECS) {
       const [named] = this.#candidates[codec];
-      if (choice[codec] !== 'auto' && named !== undefined && !isCertain(named)) refuseUnlessItWorks(named);
+      if (choice[codec] === 'auto' || named === undefined || isCertain(named)) continue;
+      const report = probeNamed(named, NAMED_PROBE_TIMEOUT_MS);
+      this.#noteBusy([report]);
+      if (!report.works && !hasNoSessionLeft(report)) throw doesNotWork(report);
     }
     const doubtful = VIDEO_CODECS.filter((codec) => choice[codec] === 'auto').flatMap((codec) =>
       this.#candidates[codec].filter((candidate) => !isCertain(candidate)),
@@ -226,12 +234,13 @@ function refuseUnlessExecutable(ffmpegPath: string): void {
   }
 }
 
-function refuseUnlessItWorks(candidate: ProbedCandidate): void {
-  const { works, reason } = probeEncoderSync(candidate, NAMED_PROBE_TIMEOUT_MS);
-  if (works) return;
+function doesNotWork({ name, reason, untried }: EncoderReport): StreamKitError {
   const because = reason === undefined ? '' : `: ${reason}`;
-  throw new StreamKitError(
-    'bad_option',
-    `Expected an encoder that works on this machine for encoder but received ${candidate.name}${because}`,
-  );
+  // That says nothing of the encoder.
+  if (untried === true) {
+    const sentence = `The encoder ${name} could not be tried. Start again once processes can be started${because}`;
+    return new StreamKitError('unavailable', sentence);
+  }
+  const sentence = `Expected an encoder that works on this machine for encoder but received ${name}${because}`;
+  return new StreamKitError('bad_option', sentence);
 }

@@ -16,13 +16,14 @@ export interface FfmpegEncoding extends VideoEncoderParameters {
 
 /** What a program writes the pictures of a codec into, and whether the codec can say which matrix they have. */
 export const PROGRAM_OUTPUTS: Readonly<
-  Record<VideoCodec, { readonly format: 'flv' | 'ivf'; readonly signalsMatrix: boolean }>
+  Record<VideoCodec, { readonly format: 'avi' | 'flv' | 'ivf'; readonly signalsMatrix: boolean }>
 > = {
   h264: { format: 'flv', signalsMatrix: true },
   // RFC 6386 section 9.2 knows BT.601 alone.
   vp8: { format: 'ivf', signalsMatrix: false },
   vp9: { format: 'ivf', signalsMatrix: true },
   av1: { format: 'ivf', signalsMatrix: true },
+  h265: { format: 'avi', signalsMatrix: true },
 };
 
 /** What FFmpeg 5.1 and later is told to encode raw pictures from a pipe, each written out as soon as it is there. */

@@ -7,7 +7,7 @@ const FILE_HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 12;
 
 /** Codecs that FFmpeg writes into IVF. */
-type IvfCodec = Exclude<VideoCodec, 'h264'>;
+type IvfCodec = Exclude<VideoCodec, 'h264' | 'h265'>;
 
 const IS_KEYFRAME: Readonly<Record<IvfCodec, (frame: Uint8Array) => boolean>> = {
   // RFC 6386 section 9.1: the lowest bit of the frame tag is 0 for a key frame.

@@ -2,6 +2,7 @@ import { AV_PIX_FMT_NV12 } from 'node-av/constants';
 import type { Frame } from 'node-av/lib';
 
 import { asError } from '../../base/errors.js';
+import { AviSplitter } from './avi-splitter.js';
 import type { VideoCodec } from './encoded-frame.js';
 import { ffmpegArguments } from './ffmpeg-arguments.js';
 import { FfmpegProcess } from './ffmpeg-process.js';
@@ -141,7 +142,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
 
   #start(format: RawPicture['format'], leadingKeyframes: number): Run {
     const { ffmpegPath, codec, frameRate, bitrateBps } = this.#parameters;
-    const splitter: PictureSplitter = codec === 'h264' ? new FlvSplitter(frameRate) : new IvfSplitter(codec);
+    const splitter = splitterFor(codec, frameRate);
     const run: Run = {
       format,
       bitrateBps,
@@ -301,6 +302,11 @@ export class ProcessVideoEncoder implements VideoEncoder {
     this.#held = [];
     for (const run of runs) run?.process.kill();
   }
+}
+
+function splitterFor(codec: VideoCodec, frameRate: number): PictureSplitter {
+  if (codec === 'h264') return new FlvSplitter(frameRate);
+  return codec === 'h265' ? new AviSplitter() : new IvfSplitter(codec);
 }
 
 function isOverdue({ waiting, received, receivedAtMs }: Run): boolean {

@@ -3,7 +3,7 @@ export interface SplitPicture {
   /** Number of the picture among those fed, from 0. */
   readonly index: number;
   readonly keyframe: boolean;
-  /** Annex B for H.264, one frame for VP8 and VP9, a temporal unit for AV1. */
+  /** Annex B for H.264 and H.265, one frame for VP8 and VP9, a temporal unit for AV1. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 

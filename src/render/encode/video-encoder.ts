@@ -29,7 +29,7 @@ export interface PictureTimes {
 
 /** One compressed picture as the encoder gives it. */
 export interface CompressedPicture {
-  /** Annex B for H.264, one frame for VP8 and VP9, a temporal unit for AV1; owned by the listener. */
+  /** Annex B for H.264 and H.265, one frame for VP8 and VP9, a temporal unit for AV1; owned by the listener. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly keyframe: boolean;
   /** Of the raw picture. */

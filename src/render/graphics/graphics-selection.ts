@@ -165,7 +165,7 @@ export class GraphicsSelection {
     devices: readonly GraphicsDevice[],
     device: GraphicsDevice | undefined,
   ): Promise<void> {
-    const file = given.file ?? new VerdictFile();
+    const file = given.file ?? new VerdictFile(undefined, logger);
     const reports = await probeRenderers({
       launchOptions: { ...launchOptions, executablePath },
       ...{ devices, device, file, root, thorough: false, keepsAlive: false },

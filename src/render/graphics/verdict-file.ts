@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
+import { cleanUp } from '../../base/clean-up.js';
+import { type Logger, silentLogger } from '../../base/logger.js';
 import { FLAG_SETS, type FlagSetName } from './flag-sets.js';
 
 /** What came of one way to draw. */
@@ -73,8 +75,11 @@ export class VerdictFile {
   /** Null: there is no place for it, and nothing is kept. */
   readonly path: string | null;
 
-  constructor(path: string | null = verdictPath()) {
+  readonly #logger: Logger;
+
+  constructor(path: string | null = verdictPath(), logger = silentLogger) {
     this.path = path;
+    this.#logger = logger;
   }
 
   /** @param key - of the browser and the driver. */
@@ -96,8 +101,7 @@ export class VerdictFile {
       await writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
       await rename(temporary, path);
     } catch (error) {
-      // Why it failed says more than why the file could not be removed.
-      await rm(temporary, { force: true }).catch(() => undefined);
+      await cleanUp(rm(temporary, { force: true }), 'a temporary file', this.#logger);
       throw error;
     }
   }

@@ -126,7 +126,7 @@ describe('event stream', () => {
     },
   );
 
-  it.each(['vp9', 'av1'])('refuses ?videoCodec=%s, which no option permits', async (codec) => {
+  it.each(['vp9', 'av1', 'h265'])('refuses ?videoCodec=%s, which no option permits', async (codec) => {
     const { status, json } = await ask(`${url}/sse?videoCodec=${codec}`);
     expect([status, json.error.code]).toEqual([409, 'conflict']);
     expect((await ask(url)).json.metadata.viewers).toBe(0);

@@ -81,7 +81,7 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
   ],
   [
     { encoder: 'x264' },
-    "Expected one of auto, h264_nvenc, h264_vaapi, h264_qsv, libx264, vp8_vaapi, libvpx, vp9_vaapi, vp9_qsv, libvpx-vp9, av1_nvenc, av1_vaapi, av1_qsv, libsvtav1 for encoder but received 'x264' of type string",
+    "Expected one of auto, h264_nvenc, h264_vaapi, h264_qsv, libx264, vp8_vaapi, libvpx, vp9_vaapi, vp9_qsv, libvpx-vp9, av1_nvenc, av1_vaapi, av1_qsv, libsvtav1, hevc_nvenc, hevc_vaapi, hevc_qsv, libx265 for encoder but received 'x264' of type string",
   ],
   [
     { encoder: { vp8: 'libx264' } },

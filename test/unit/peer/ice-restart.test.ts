@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { classes, Message, methods, type RTCPeerConnection } from 'werift';
+import { classes, Message, methods } from 'werift';
 
 import { keepGenerationsApart } from '../../../src/peer/ice/ice-generation.js';
-import { openConnection } from '../../../src/peer/werift/werift-connection.js';
+import { WeriftConnection } from '../../../src/peer/werift/werift-connection.js';
 import type { IceConnectionInternals } from '../../../src/peer/werift/werift-ice-connection.js';
 
 /** Of an early check a viewer sends many, while its answer is on its way. */
 const EARLY_CHECKS = 256;
 
-let connection: RTCPeerConnection;
+let connection: WeriftConnection;
 let ice: IceConnectionInternals;
 
 beforeEach(async () => {
-  connection = openConnection({ videoCodecs: ['h264'], audio: false, iceServers: [] }, '127.0.0.1');
-  const { iceTransport } = connection.addTransceiver('video', { direction: 'sendonly' }).dtlsTransport;
+  connection = new WeriftConnection('127.0.0.1');
+  const { iceTransport } = connection;
   delete iceTransport.connection.stunServer;
   ice = iceTransport.connection as unknown as IceConnectionInternals;
   keepGenerationsApart(ice);
@@ -25,8 +25,8 @@ afterEach(async () => {
 });
 
 async function offer(iceRestart = false): Promise<void> {
-  const { sdp } = await connection.createOffer({ iceRestart });
-  await connection.setLocalDescription({ type: 'offer', sdp });
+  await connection.describe(iceRestart);
+  await connection.gather();
 }
 
 function check(localUsername: string): Message {
@@ -38,7 +38,9 @@ function check(localUsername: string): Message {
 
 /** Whether werift answers it. */
 function isAnswered(localUsername: string): boolean {
-  const filter = connection.config.iceFilterStunResponse as (request: Message, from: unknown) => boolean;
+  const { filterStunResponse: filter } = connection.iceTransport.connection.options as unknown as {
+    filterStunResponse: (request: Message, from: readonly [string, number]) => boolean;
+  };
   return filter(check(localUsername), ['127.0.0.1', 5000]);
 }
 

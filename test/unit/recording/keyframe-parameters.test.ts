@@ -10,6 +10,15 @@ const SETS = {
   '1920x1080': '6742c028da01e0089f970110000003001000000303c8f1832a',
   '300x200': '6742c00dda04c6fb970110000003001000000303c8f142aa',
 } as const;
+/** The same by libx265, behind its video parameter set. */
+const H265_SETS = {
+  '640x360': '42010101600000030090000003000003003fa005020171f2e5ba4a4c2f016808000003000800000300f040',
+  '300x200': '42010101600000030090000003000003003ca009880d1dcb96e92930bc05a020000003002000000303c1',
+  '1920x1080': '420101016000000300900000030000030078a003c0801107cb96e92930bc05a020000003002000000303c1',
+} as const;
+const H265_VPS = '0000000140010c01ffff01600000030090000003000003003fba0240';
+const H265_PPS = '000000014401c071831200';
+const H265_IDR = '0000012801adc60b55c8';
 const PPS = '0000000168ce0fc8';
 const IDR = '0000000165888400';
 
@@ -22,6 +31,27 @@ describe('parameters of a keyframe', () => {
     const parameters = keyframeParameters('h264', keyframe(sps.replace(/00$/, '')));
     expect(`${parameters?.width}x${parameters?.height}`).toBe(size);
     expect(parameters?.extradata.length).toBeGreaterThan(20);
+  });
+
+  it.each(Object.entries(H265_SETS))('tell %s of H.265', (size, sps) => {
+    const sets = `${H265_VPS}00000001${sps}${H265_PPS}`.replace(/00$/, '');
+    const parameters = keyframeParameters('h265', Buffer.from(sets + H265_IDR, 'hex'));
+    expect(`${parameters?.width}x${parameters?.height}`).toBe(size);
+    expect(parameters?.extradata.toString('hex')).toBe(sets);
+  });
+
+  it('of H.265 are not found where a set is missing or cut off', () => {
+    const sps = `00000001${H265_SETS['640x360']}`;
+    const { length } = sps;
+    for (const sets of [
+      [H265_VPS, sps],
+      [H265_VPS, H265_PPS],
+      [sps, H265_PPS],
+      [H265_VPS, sps.slice(0, length / 2), H265_PPS],
+      [],
+    ]) {
+      expect(keyframeParameters('h265', Buffer.from(sets.join('') + H265_IDR, 'hex'))).toBeUndefined();
+    }
   });
 
   it('tell the size of VP8', () => {

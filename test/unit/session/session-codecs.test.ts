@@ -19,7 +19,7 @@ describe('the codecs of a session', () => {
     expect(codecsToOffer(session, undefined)).toEqual(['h264', 'vp8']);
     expect(codecsToOffer(session, 'vp8')).toEqual(['vp8']);
     expect(codecsAmong(session, VIDEO_CODECS)).toEqual(['h264', 'vp8']);
-    for (const asked of ['vp9', 'av1'] as const) {
+    for (const asked of ['vp9', 'av1', 'h265'] as const) {
       expect(await codeOf(() => codecsToOffer(session, asked))).toBe('conflict');
       expect(await codeOf(() => codecsAmong(session, [asked]))).toBe('conflict');
     }

@@ -90,7 +90,7 @@ describe('a request to publish', () => {
     'to %s has H.264 alone',
     (url) => {
       expect(parsePublicationRequest({ url, videoCodec: 'h264' })).toMatchObject({ videoCodec: 'h264' });
-      for (const videoCodec of ['vp8', 'vp9', 'av1']) {
+      for (const videoCodec of ['vp8', 'vp9', 'av1', 'h265']) {
         expect(() => parsePublicationRequest({ url, videoCodec })).toThrow(
           expect.objectContaining({ code: 'bad_request', message: expect.stringContaining('videoCodec') }),
         );

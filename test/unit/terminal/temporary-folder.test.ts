@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
+import { silentLogger } from '../../../src/base/logger.js';
 import { TemporaryFolder } from '../../../src/terminal/temporary-folder.js';
 
 let parent: string;
@@ -20,6 +21,8 @@ afterEach(async () => {
 
 it('leaves nothing if its watchdog cannot be started', async () => {
   // Longer than one argument of a program may be on Linux: Node throws.
-  await expect(TemporaryFolder.create('x'.repeat(200_000))).rejects.toMatchObject({ code: 'E2BIG' });
+  await expect(TemporaryFolder.create('x'.repeat(200_000), silentLogger)).rejects.toMatchObject({
+    code: 'E2BIG',
+  });
   expect(await readdir(parent)).toEqual([]);
 });

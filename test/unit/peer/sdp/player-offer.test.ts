@@ -179,7 +179,36 @@ describe('the offer of a player', () => {
       audio: { payloadType: 111 },
     });
     expect(accepted.candidates).toHaveLength(1);
-    expect(accepted.sdp).toContain('a=setup:active');
+    expect(accepted.transport.setup).toBe('active');
+  });
+
+  describe('of H.265', () => {
+    const offering = (parameters: string): string =>
+      sdp(OFFER)
+        .replace('a=rtpmap:100 H264/90000', 'a=rtpmap:100 H265/90000')
+        .replace(/a=fmtp:100 .*/, parameters === '' ? 'a=x' : `a=fmtp:100 ${parameters}`);
+
+    it.each([
+      // Chromium, Safari, GStreamer.
+      ['level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST', 153],
+      ['level-id=93;tx-mode=SRST', 93],
+      ['', 93],
+      ['level-id=0', 93],
+      ['level-id=high', 93],
+    ])('is answered in its profile and at most its level: %s', (parameters, levelId) => {
+      const offer = readPlayerOffer(offering(parameters), ['h265'], true);
+      expect(offer).toMatchObject({ videoCodec: 'h265', video: { payloadType: 100 } });
+      expect(offer.video.codecLines.slice(0, 2)).toEqual([
+        'a=rtpmap:100 H265/90000',
+        `a=fmtp:100 level-id=${levelId};profile-id=1;tier-flag=0;tx-mode=SRST`,
+      ]);
+    });
+
+    it.each(['profile-id=2', 'tier-flag=1', 'tx-mode=MRST'])('is refused with %s', (parameters) => {
+      expect(() => readPlayerOffer(offering(parameters), ['h265'], true)).toThrow(
+        'The SDP offer has no video codec of this session: H.265 (profile-id=1, tier-flag=0, tx-mode=SRST)',
+      );
+    });
   });
 
   it('gets its sound repeated if it takes RED of it', () => {

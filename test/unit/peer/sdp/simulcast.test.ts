@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
 import { parseSessionDescription, type SdpMedia } from '../../../../src/peer/sdp/session-description.js';
-import { acceptedRids, withSimulcast } from '../../../../src/peer/sdp/simulcast.js';
+import { acceptedRids, simulcastLines } from '../../../../src/peer/sdp/simulcast.js';
 
 const sdp = (...lines: string[]): string => `${lines.join('\r\n')}\r\n`;
 const VIDEO = ['m=video 9 UDP/TLS/RTP/SAVPF 102', 'a=mid:0', 'a=ssrc:1 cname:c'];
-const AUDIO = ['m=audio 9 UDP/TLS/RTP/SAVPF 111', 'a=mid:1'];
 
 function videoOf(text: string): SdpMedia {
   const media = parseSessionDescription(text)?.media.find(({ kind }) => kind === 'video');
@@ -14,29 +13,18 @@ function videoOf(text: string): SdpMedia {
 }
 
 describe('an offer of simulcast', () => {
-  it('names the layers in the video section, and leaves its source', () => {
-    const layers = ['a=rid:f send', 'a=rid:h send', 'a=simulcast:send f;h'];
-    expect(withSimulcast(sdp('v=0', ...VIDEO, ...AUDIO), ['f', 'h'])).toBe(
-      sdp('v=0', ...VIDEO, ...layers, ...AUDIO),
-    );
-    expect(withSimulcast(sdp('v=0', ...AUDIO, ...VIDEO), ['f', 'h'])).toBe(
-      sdp('v=0', ...AUDIO, ...VIDEO, ...layers),
-    );
+  it('names the layers, the best first', () => {
+    expect(simulcastLines(['f', 'h'])).toEqual(['a=rid:f send', 'a=rid:h send', 'a=simulcast:send f;h']);
   });
 
-  it('is none with one layer, and without video', () => {
-    for (const [rids, lines] of [
-      [['f'], VIDEO],
-      [[], VIDEO],
-      [['f', 'h'], AUDIO],
-    ] as const) {
-      expect(withSimulcast(sdp('v=0', ...lines), rids)).toBe(sdp('v=0', ...lines));
-    }
+  it('is none with fewer than two', () => {
+    expect(simulcastLines(['f'])).toEqual([]);
+    expect(simulcastLines([])).toEqual([]);
   });
 });
 
 describe('the layers that an answer takes', () => {
-  const offered = videoOf(withSimulcast(sdp('v=0', ...VIDEO), ['f', 'h', 'q']));
+  const offered = videoOf(sdp('v=0', ...VIDEO, ...simulcastLines(['f', 'h', 'q'])));
   const accepted = (...lines: string[]): string[] =>
     acceptedRids(offered, videoOf(sdp('v=0', ...VIDEO, ...lines)));
   const rids = (...names: string[]): string[] => names.map((rid) => `a=rid:${rid} recv`);

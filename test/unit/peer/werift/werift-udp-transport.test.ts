@@ -182,6 +182,14 @@ describe('werift on a shared port', () => {
       expect((ice as unknown as { consentExpiryTimer?: unknown }).consentExpiryTimer).toBeUndefined();
     });
 
+    it('is asked for once on a pair, however often werift begins to', async () => {
+      const socket = await connected();
+      ice.queryConsent();
+      const { consent } = socket;
+      ice.queryConsent();
+      expect(socket.consent).toBe(consent);
+    });
+
     it('is asked for anew in the role that we have taken', async () => {
       const socket = await connected();
       ice.queryConsent();
@@ -217,6 +225,23 @@ describe('werift on a shared port', () => {
       expect((ice as unknown as { consentExpiryTimer?: unknown }).consentExpiryTimer).toBeDefined();
       ice.stopConsentLifecycle();
     });
+  });
+
+  it('is connected as soon as a pair is nominated', async () => {
+    await answer(await offer(), 'wxyz');
+    const [socket] = endpoint.sockets;
+    if (socket === undefined) throw new Error('There is no socket.');
+    socket.onRequest = (request, port) => socket.onPacket(responseTo(request, 1), '127.0.0.1', port);
+    const states: string[][] = [];
+    const complete = ice.checkComplete.bind(ice);
+    ice.checkComplete = (pair) => {
+      complete(pair);
+      states.push([ice.nominated === pair ? 'nominated' : 'not nominated', ice.state, transport.state]);
+    };
+    await transport.connection.addRemoteCandidate(hostCandidate('127.0.0.1', 9));
+    await until(() => expect(ice.nominated).toBeDefined());
+    expect(states).toEqual([['nominated', 'connected', 'connected']]);
+    expect(socket.consent?.to).toBe('127.0.0.1:9');
   });
 
   it('leaves all other transports sockets of their own', async () => {

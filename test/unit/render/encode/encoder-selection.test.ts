@@ -158,3 +158,35 @@ describe('the encoders of a codec', () => {
     expect([tries.length, limitOf()]).toEqual([2, undefined]);
   });
 });
+
+describe('an encoder that is named', () => {
+  const choice = { ...byCodec((codec) => ENCODER_ORDER[codec].at(-1) ?? ''), h264: 'h264_nvenc' };
+  const open = (report: Omit<EncoderReport, 'name'>): EncoderSelection =>
+    (selection = new EncoderSelection({
+      ...{ choice, device: 'named', ffmpegPath: undefined, logger: silentLogger },
+      probeNamed: ({ name }) => ({ name, ...report }),
+    }));
+
+  it('is refused if it does not work, and could not be tried if there was no process', () => {
+    expect(() => open({ works: false, reason: 'no device' })).toThrow(
+      expect.objectContaining({
+        code: 'bad_option',
+        message: expect.stringMatching(/h264_nvenc: no device$/) as string,
+      }),
+    );
+    expect(() => open({ works: false, reason: 'spawnSync EMFILE', untried: true })).toThrow(
+      expect.objectContaining({
+        code: 'unavailable',
+        message: expect.stringMatching(
+          /^The encoder h264_nvenc could not be tried.*: spawnSync EMFILE$/,
+        ) as string,
+      }),
+    );
+  });
+
+  it('is taken, and rests at first, if it had no session left', () => {
+    const { seats } = open({ works: false, reason: NO_SESSION });
+    expect(selection?.candidates('h264').map(({ name }) => name)).toEqual(['h264_nvenc', 'libx264']);
+    expect(seats.encodings.map(({ limit }) => limit)).toEqual([0]);
+  });
+});

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { AviSplitter } from '../../../../src/render/encode/avi-splitter.js';
 import { FlvSplitter } from '../../../../src/render/encode/flv-splitter.js';
 import { IvfSplitter } from '../../../../src/render/encode/ivf-splitter.js';
 import type { PictureSplitter, SplitPicture } from '../../../../src/render/encode/split-picture.js';
@@ -58,6 +59,32 @@ const IVF = Buffer.concat([
   }),
 ]);
 
+function chunk(name: string, body: Buffer): Buffer {
+  const bytes = Buffer.alloc(8 + body.length + (body.length % 2));
+  bytes.write(name, 'latin1');
+  bytes.writeUInt32LE(body.length, 4);
+  body.copy(bytes, 8);
+  return bytes;
+}
+
+/** Parameter sets and an IDR picture, and a picture that depends on others (ITU-T H.265 table 7-1). */
+const H265_PICTURES = [
+  Buffer.concat([START, Buffer.from([0x40, 1, 0xc]), START, Buffer.from([0x26, 1, 0xaf])]),
+  Buffer.concat([START, Buffer.from([0x02, 1, 0xd0])]),
+] as const;
+const AVI_HEADER = Buffer.concat([Buffer.from('RIFF'), Buffer.alloc(4), Buffer.from('AVI ')]);
+const AVI = Buffer.concat([
+  AVI_HEADER,
+  chunk('LIST', Buffer.from('hdrl00dc')),
+  chunk('JUNK', Buffer.alloc(5)),
+  // Of a list whose length is not known yet.
+  Buffer.concat([Buffer.from('LIST'), Buffer.alloc(4), Buffer.from('movi')]),
+  chunk('00dc', H265_PICTURES[0]),
+  chunk('00dc', Buffer.alloc(0)),
+  chunk('ix00', Buffer.from([1, 2, 3, 4])),
+  chunk('00dc', H265_PICTURES[1]),
+]);
+
 function split(splitter: PictureSplitter, bytes: Buffer, chunkBytes: number): SplitPicture[] {
   const pictures: SplitPicture[] = [];
   for (let at = 0; at < bytes.length; at += chunkBytes) {
@@ -80,6 +107,15 @@ describe.each([1, 7, 20, 10_000])('in chunks of %i bytes', (chunkBytes) => {
     expect(Buffer.from(pictures[1]?.bytes ?? [])).toEqual(
       Buffer.concat(slices.flatMap((slice) => [START, slice])),
     );
+  });
+
+  it('AVI gives access units with their numbers, past pictures that were left out', () => {
+    const pictures = split(new AviSplitter(), AVI, chunkBytes);
+    expect(pictures.map(({ index, keyframe }) => [index, keyframe])).toEqual([
+      [0, true],
+      [2, false],
+    ]);
+    expect(pictures.map(({ bytes }) => Buffer.from(bytes))).toEqual([...H265_PICTURES]);
   });
 
   it('IVF gives frames with their numbers', () => {
@@ -117,6 +153,13 @@ describe('what is not of the container is refused', () => {
     ['another codec', Buffer.concat([FLV_HEADER, tag(9, 0, Buffer.from([0x12, 0, 0, 0, 0]))])],
   ])('%s', (_name, bytes) => {
     expect(() => new FlvSplitter(30).push(bytes)).toThrow();
+  });
+
+  it('no AVI, and a chunk that is too large', () => {
+    expect(() => new AviSplitter().push(Buffer.alloc(40))).toThrow('This is no AVI');
+    const large = Buffer.from(AVI);
+    large.writeUInt32LE(2 ** 30, AVI_HEADER.length + 4);
+    expect(() => new AviSplitter().push(large)).toThrow('A chunk of 1073741824 bytes was announced');
   });
 
   it('no IVF, and a frame that is too large', () => {
