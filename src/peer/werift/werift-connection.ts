@@ -116,10 +116,10 @@ export class WeriftConnection {
   /** ICE, then DTLS and SCTP if they are not up. Rejects if they cannot be. */
   async connect(): Promise<void> {
     await this.#startIce();
-    if (this.dtlsTransport.state === 'connected') return;
+    if (this.#isSecure()) return;
     await this.dtlsTransport.start();
-    // Whoever was told so may have closed it.
-    if (this.dtlsTransport.state !== 'connected') return;
+    // Whoever was told that it is may have closed it.
+    if (!this.#isSecure()) return;
     await this.#sctpTransport?.start(SCTP_PORT);
   }
 
@@ -127,6 +127,10 @@ export class WeriftConnection {
   async close(): Promise<void> {
     await this.dtlsTransport.stop();
     await this.#sctpTransport?.stop();
+  }
+
+  #isSecure(): boolean {
+    return this.dtlsTransport.state === 'connected';
   }
 
   /** A pair may be there before werift, which looks every 20 ms, says that it has one. */
