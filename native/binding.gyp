@@ -44,6 +44,8 @@
       'core/srtcp_receiver.cc',
       'core/srtp_sender.cc',
       'core/stun_message.cc',
+      'core/tls_client.cc',
+      'core/tls_context.cc',
       'core/transport_feedback.cc',
       'io/io_thread.cc',
       'io/media_socket.cc',

@@ -1,6 +1,5 @@
 #include "dtls_endpoint.h"
 
-#include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
@@ -40,57 +39,6 @@ size_t leastEncryptedBytes(const SSL* ssl) {
 
 }  // namespace
 
-/** A BIO that keeps datagrams apart: a memory BIO would join them. */
-struct DtlsEndpoint::Bio {
-  static DtlsEndpoint& of(BIO* bio) { return *static_cast<DtlsEndpoint*>(BIO_get_data(bio)); }
-
-  static int read(BIO* bio, char* to, int size) {
-    BIO_clear_retry_flags(bio);
-    Bytes& incoming = of(bio).incoming_;
-    if (incoming.empty() || size <= 0) {
-      BIO_set_retry_read(bio);
-      return -1;
-    }
-    const size_t bytes = std::min(incoming.size(), static_cast<size_t>(size));
-    std::memcpy(to, incoming.data(), bytes);
-    incoming = {};
-    return static_cast<int>(bytes);
-  }
-
-  static int write(BIO* bio, const char* from, int size) {
-    BIO_clear_retry_flags(bio);
-    if (size > 0) {
-      of(bio).written(Bytes(reinterpret_cast<const uint8_t*>(from), static_cast<size_t>(size)));
-    }
-    return size;
-  }
-
-  static long control(BIO*, int command, long, void*) {
-    // Sizes are set by SSL_set_mtu(), as bytes of UDP payload.
-    return command == BIO_CTRL_FLUSH ? 1 : 0;
-  }
-
-  static int create(BIO* bio) {
-    BIO_set_init(bio, 1);
-    return 1;
-  }
-
-  /** Made once for the process, and never freed. Null if there is no memory. */
-  static const BIO_METHOD* method() {
-    static BIO_METHOD* const made = [] {
-      BIO_METHOD* const fresh = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "datagrams");
-      if (fresh != nullptr) {
-        BIO_meth_set_read(fresh, read);
-        BIO_meth_set_write(fresh, write);
-        BIO_meth_set_ctrl(fresh, control);
-        BIO_meth_set_create(fresh, create);
-      }
-      return fresh;
-    }();
-    return made;
-  }
-};
-
 DtlsEndpoint::DtlsEndpoint(uint32_t id, std::shared_ptr<DtlsContext> context, DtlsRole role,
                            DtlsFingerprints fingerprints, Listener& listener, int64_t nowUs)
     : id_(id),
@@ -99,13 +47,12 @@ DtlsEndpoint::DtlsEndpoint(uint32_t id, std::shared_ptr<DtlsContext> context, Dt
       listener_(listener),
       startedUs_(nowUs) {
   ssl_ = SSL_new(context_->get());
-  BIO* const bio = ssl_ == nullptr || Bio::method() == nullptr ? nullptr : BIO_new(Bio::method());
+  BIO* const bio = ssl_ == nullptr ? nullptr : EndpointBio<DtlsEndpoint>::create(*this);
   if (bio == nullptr) {
     SSL_free(ssl_);
     ssl_ = nullptr;
     return;
   }
-  BIO_set_data(bio, this);
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_app_data(ssl_, this);
   SSL_set_mtu(ssl_, DtlsContext::kMtuBytes);
@@ -209,6 +156,14 @@ bool DtlsEndpoint::send(Bytes data) {
   const int written = SSL_write(ssl_, data.data(), static_cast<int>(data.size()));
   ERR_clear_error();
   return written > 0;
+}
+
+size_t DtlsEndpoint::take(MutableBytes to) {
+  const size_t bytes = std::min(incoming_.size(), to.size());
+  std::memcpy(to.data(), incoming_.data(), bytes);
+  // Datagrams are kept apart: what does not fit is lost.
+  incoming_ = {};
+  return bytes;
 }
 
 void DtlsEndpoint::written(Bytes datagram) {

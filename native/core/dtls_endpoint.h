@@ -9,6 +9,7 @@
 #include "bytes.h"
 #include "dtls_context.h"
 #include "dtls_fingerprint.h"
+#include "endpoint_bio.h"
 #include "srtp_session.h"
 
 namespace streamkit {
@@ -80,16 +81,16 @@ class DtlsEndpoint {
   std::optional<SrtpSession> takeSrtp();
 
  private:
-  struct Bio;
-
   static int verify(X509_STORE_CTX* store, void*);
   void handshake(int64_t nowUs);
   void readData();
   bool deriveSrtp();
   void end(DtlsFault fault);
+  size_t take(MutableBytes to);
   void written(Bytes datagram);
 
   friend class DtlsContext;
+  friend class EndpointBio<DtlsEndpoint>;
 
   uint32_t id_;
   std::shared_ptr<DtlsContext> context_;

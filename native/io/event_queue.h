@@ -35,6 +35,8 @@ struct Event {
   double bitrateBps = 0;
   MediaFault fault = MediaFault::kClosed;
   DtlsFault dtlsFault = DtlsFault::kClosed;
+  /** Of the end of a connection to a TURN server. */
+  std::string reason{};
 };
 
 /**
@@ -104,9 +106,10 @@ class EventQueue final : public IoThread::Listener {
     event.data.assign(message.begin(), message.end());
     push(std::move(event));
   }
-  void onRelayEnded(uint32_t endpoint, int socket) override {
+  void onRelayEnded(uint32_t endpoint, int socket, const std::string& reason) override {
     Event event{Event::Type::kRelayEnded, endpoint};
     event.socket = socket;
+    event.reason = reason;
     push(std::move(event));
   }
   void onMediaSocketFailed(uint32_t id, MediaFault fault) override {

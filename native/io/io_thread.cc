@@ -112,8 +112,9 @@ RelaySockets::Opened IoThread::openRelay(uint32_t endpoint, const SocketAddress&
   return opened;
 }
 
-RelaySockets::Opened IoThread::dialRelay(uint32_t endpoint, const SocketAddress& server) {
-  const auto opened = relays_.dial(endpoint, server);
+RelaySockets::Opened IoThread::dialRelay(uint32_t endpoint, const SocketAddress& server,
+                                         std::unique_ptr<TlsClient> tls) {
+  const auto opened = relays_.dial(endpoint, server, std::move(tls));
   queue_.push([](MediaCore&, int64_t) {});
   return opened;
 }

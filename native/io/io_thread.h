@@ -58,7 +58,8 @@ class IoThread final {
   /** See RelaySockets::open. */
   RelaySockets::Opened openRelay(uint32_t endpoint, const SocketAddress& local, const SocketAddress& server);
   /** See RelaySockets::dial. */
-  RelaySockets::Opened dialRelay(uint32_t endpoint, const SocketAddress& server);
+  RelaySockets::Opened dialRelay(uint32_t endpoint, const SocketAddress& server,
+                                 std::unique_ptr<TlsClient> tls = nullptr);
   void bindChannel(int relay, uint16_t channel, const SocketAddress& peer);
   void unbindChannel(int relay, uint16_t channel);
   /** A request to the TURN server; it shares the bound of packets. */

@@ -10,12 +10,14 @@ RelaySocket::RelaySocket(std::unique_ptr<UdpSocket> socket, int number, int epol
                          const SocketAddress& server)
     : number_(number), epoll_(epoll), endpoint_(endpoint), server_(server), socket_(std::move(socket)) {}
 
-RelaySocket::RelaySocket(std::unique_ptr<TcpConnection> connection, int number, uint32_t endpoint)
+RelaySocket::RelaySocket(std::unique_ptr<TcpConnection> connection, std::unique_ptr<TlsClient> tls,
+                         int number, uint32_t endpoint)
     : number_(number),
       epoll_(-1),
       endpoint_(endpoint),
       server_(connection->remote()),
-      connection_(std::move(connection)) {}
+      connection_(std::move(connection)),
+      tls_(std::move(tls)) {}
 
 void RelaySocket::send(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {
   const size_t count = (datagrams.size() + segmentBytes - 1) / segmentBytes;
@@ -51,7 +53,53 @@ bool RelaySocket::transmit(Bytes packets, size_t count, size_t segmentBytes, Pla
     watchBlocked();
     return true;
   }
-  return connection_->sendFramed(packets, count, packets.size(), stats);
+  return tls_ == nullptr ? connection_->sendFramed(packets, count, packets.size(), stats)
+                         : encrypt(packets, count, stats);
+}
+
+bool RelaySocket::encrypt(Bytes packets, size_t count, PlaneStats& stats) {
+  static thread_local TlsClient::Records records;
+  records.clear();
+  // A record that has been made must not be dropped: the server would miss its number.
+  if (!connection_->hasRoom(TlsClient::recordBytes(packets.size()) + kTlsReserveBytes) ||
+      !tls_->send(packets, records)) {
+    stats.sendErrors += count;
+    return false;
+  }
+  return transmitRecords(records, count, packets.size(), stats);
+}
+
+bool RelaySocket::transmitRecords(const TlsClient::Records& records, size_t count, size_t dataBytes,
+                                  PlaneStats& stats) {
+  if (records.empty()) {
+    return true;
+  }
+  const bool isSent = connection_->sendFramed(records, count, dataBytes, stats);
+  if (!isSent) {
+    tls_->end("the server reads nothing");
+  }
+  return isSent;
+}
+
+MutableBytes RelaySocket::decrypt(Bytes& received, PlaneStats& stats) {
+  // One thread receives, for all of them.
+  static thread_local std::array<uint8_t, TlsClient::kMaxRecordDataBytes> data;
+  static thread_local TlsClient::Records records;
+  records.clear();
+  const std::lock_guard lock(mutex_);
+  const size_t bytes = tls_->read(received, data, records);
+  transmitRecords(records, 0, 0, stats);
+  return MutableBytes(data).first(bytes);
+}
+
+void RelaySocket::end(PlaneStats& stats) {
+  if (tls_ == nullptr) {
+    return;
+  }
+  TlsClient::Records records;
+  const std::lock_guard lock(mutex_);
+  tls_->close(records);
+  transmitRecords(records, 0, 0, stats);
 }
 
 void RelaySocket::bind(uint16_t channel, const SocketAddress& peer) {

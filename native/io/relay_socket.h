@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "../core/stun_message.h"
+#include "../core/tls_client.h"
 #include "../core/turn_deframer.h"
 #include "tcp_connection.h"
 #include "udp_socket.h"
@@ -14,9 +15,9 @@
 namespace streamkit {
 
 /**
- * A UDP socket or a TCP connection by which one allocation at a TURN server is used: what it sends to a peer
- * goes to the server by the channel that is bound to that peer (RFC 8656 section 12). Several threads may
- * send on it; one receives, and binds channels.
+ * A UDP socket or a connection over TCP or TLS by which one allocation at a TURN server is used: what it
+ * sends to a peer goes to the server by the channel that is bound to that peer (RFC 8656 section 12). Several
+ * threads may send on it; one receives, and binds channels.
  */
 class RelaySocket {
  public:
@@ -33,14 +34,17 @@ class RelaySocket {
    */
   RelaySocket(std::unique_ptr<UdpSocket> socket, int number, int epoll, uint32_t endpoint,
               const SocketAddress& server);
-  /** @param connection to the server; epoll knows it by the number */
-  RelaySocket(std::unique_ptr<TcpConnection> connection, int number, uint32_t endpoint);
+  /**
+   * @param connection to the server; epoll knows it by the number
+   * @param tls null: TCP alone
+   */
+  RelaySocket(std::unique_ptr<TcpConnection> connection, std::unique_ptr<TlsClient> tls, int number,
+              uint32_t endpoint);
 
   int number() const { return number_; }
   uint32_t endpoint() const { return endpoint_; }
   const SocketAddress& server() const { return server_; }
-  /** Null: it is a UDP socket. */
-  TcpConnection* connection() const { return connection_.get(); }
+  bool isStream() const { return connection_ != nullptr; }
   /** Of a UDP socket. */
   int fd() const { return socket_->fd(); }
 
@@ -64,9 +68,23 @@ class RelaySocket {
   bool isAnswer(Bytes message) const;
   /** The kernel takes more again. */
   void flush(PlaneStats& stats);
-  TurnDeframer& deframer() { return deframer_; }
+  /**
+   * Of a stream: reads once.
+   * @param buffer is used for it
+   * @param onMessage is given each TURN message, which it may change, and may send on the socket
+   * @returns false if the connection has ended; see `endReason`
+   */
+  template <typename Callback>
+  bool receive(MutableBytes buffer, PlaneStats& stats, Callback&& onMessage);
+  /** Why `receive` has returned false. */
+  const std::string& endReason() const { return endReason_; }
+  /** Takes leave of the server, as TLS does. */
+  void end(PlaneStats& stats);
 
  private:
+  /** Room that is kept for what TLS says by itself, such as the answer to a new key. */
+  static constexpr size_t kTlsReserveBytes = 4 * 1024;
+
   struct Channel {
     uint16_t number = 0;
     SocketAddress peer;
@@ -82,6 +100,22 @@ class RelaySocket {
   /** To the server: so many packets of `segmentBytes` each, the last may be shorter. The mutex is held.
    * @returns false if the connection has dropped them */
   bool transmit(Bytes packets, size_t count, size_t segmentBytes, PlaneStats& stats);
+  /** As `transmit`, of records. */
+  bool transmitRecords(const TlsClient::Records& records, size_t count, size_t dataBytes, PlaneStats& stats);
+  bool encrypt(Bytes packets, size_t count, PlaneStats& stats);
+  /** @returns the data of a record, nothing if there is no more; see TlsClient::read */
+  MutableBytes decrypt(Bytes& received, PlaneStats& stats);
+  bool deframe(MutableBytes data, PlaneStats& stats, const auto& onMessage) {
+    const bool isTurn = deframer_.read(data, [&](MutableBytes message) {
+      onMessage(message);
+      return true;
+    });
+    if (!isTurn) {
+      stats.droppedMalformed += 1;
+      endReason_ = "the server sends what is not TURN";
+    }
+    return isTurn;
+  }
   /** After each send by UDP. The mutex is held. */
   void watchBlocked();
 
@@ -95,6 +129,8 @@ class RelaySocket {
   // One of the two.
   const std::unique_ptr<UdpSocket> socket_;
   const std::unique_ptr<TcpConnection> connection_;
+  /** Null if the connection has none. */
+  const std::unique_ptr<TlsClient> tls_;
   std::array<Channel, kMaxChannels> channels_;
   size_t channelCount_ = 0;
   std::atomic<bool> isBlocked_ = false;
@@ -103,6 +139,31 @@ class RelaySocket {
   std::array<StunTransactionId, kMaxRequests> requests_{};
   size_t requestCount_ = 0;
   TurnDeframer deframer_;
+  std::string endReason_ = "the connection has ended";
 };
+
+template <typename Callback>
+bool RelaySocket::receive(MutableBytes buffer, PlaneStats& stats, Callback&& onMessage) {
+  size_t bytes = 0;
+  const TcpConnection::Read read = connection_->read(buffer, bytes);
+  if (read != TcpConnection::Read::kBytes) {
+    return read == TcpConnection::Read::kNothing;
+  }
+  if (tls_ == nullptr) {
+    return deframe(buffer.first(bytes), stats, onMessage);
+  }
+  Bytes received = buffer.first(bytes);
+  // The messages are handed on without the lock: they may be answered.
+  for (MutableBytes data = decrypt(received, stats); !data.empty(); data = decrypt(received, stats)) {
+    if (!deframe(data, stats, onMessage)) {
+      return false;
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  if (tls_->isEnded()) {
+    endReason_ = tls_->endReason();
+  }
+  return !tls_->isEnded();
+}
 
 }  // namespace streamkit

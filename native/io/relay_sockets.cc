@@ -47,7 +47,8 @@ RelaySockets::Opened RelaySockets::open([[maybe_unused]] uint32_t endpoint,
 }
 
 RelaySockets::Opened RelaySockets::dial([[maybe_unused]] uint32_t endpoint,
-                                        [[maybe_unused]] const SocketAddress& server) {
+                                        [[maybe_unused]] const SocketAddress& server,
+                                        [[maybe_unused]] std::unique_ptr<TlsClient> tls) {
 #ifdef __linux__
   {
     // The server is to see no connection that has no place here.
@@ -67,7 +68,7 @@ RelaySockets::Opened RelaySockets::dial([[maybe_unused]] uint32_t endpoint,
   const auto opened = admit(endpoint, fd, local, nextConnection_, [&](int number) {
     isOwned = true;
     auto connection = std::make_unique<TcpConnection>(fd, epoll_, static_cast<uint64_t>(number), server);
-    return std::make_shared<RelaySocket>(std::move(connection), number, endpoint);
+    return std::make_shared<RelaySocket>(std::move(connection), std::move(tls), number, endpoint);
   });
   if (!isOwned) {
     ::close(fd);
@@ -164,6 +165,7 @@ void RelaySockets::close(int number, MediaCore& core, int64_t nowUs) {
     const std::lock_guard lock(mutex_);
     byNumber_.erase(number);
   }
+  socket->end(stats_);
   core.socketClosed(socket->endpoint(), number, nowUs);
 }
 
@@ -186,7 +188,7 @@ void RelaySockets::run([[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_
     if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0) {
       continue;
     }
-    if (socket->connection() != nullptr) {
+    if (socket->isStream()) {
       receiveStream(*socket, core, nowUs);
     } else {
       receive(*socket, core, nowUs);
@@ -196,19 +198,11 @@ void RelaySockets::run([[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_
 }
 
 void RelaySockets::receiveStream(RelaySocket& socket, MediaCore& core, int64_t nowUs) {
-  size_t bytes = 0;
-  const auto read = socket.connection()->read(buffer_, bytes);
-  bool goesOn = read != TcpConnection::Read::kEnded;
-  if (read == TcpConnection::Read::kBytes) {
-    goesOn = socket.deframer().read(MutableBytes(buffer_).first(bytes), [&](MutableBytes message) {
-      receiveDatagram(socket, message, core, nowUs);
-      return true;
-    });
-    stats_.droppedMalformed += goesOn ? 0 : 1;
-  }
+  const bool goesOn = socket.receive(
+      buffer_, stats_, [&](MutableBytes message) { receiveDatagram(socket, message, core, nowUs); });
   if (!goesOn) {
     close(socket.number(), core, nowUs);
-    listener_.onRelayEnded(socket.endpoint(), socket.number());
+    listener_.onRelayEnded(socket.endpoint(), socket.number(), socket.endReason());
   }
 }
 

@@ -12,10 +12,10 @@
 namespace streamkit {
 
 /**
- * The UDP sockets and TCP connections by which allocations at TURN servers are used, one per allocation: by
- * its own address the server tells it from others. Who asks for the allocation, keeps it alive and binds its
- * channels is told what the server answers; what peers send goes to the core as if it had come by a socket of
- * ours.
+ * The UDP sockets and connections over TCP or TLS by which allocations at TURN servers are used, one per
+ * allocation: by its own address the server tells it from others. Who asks for the allocation, keeps it alive
+ * and binds its channels is told what the server answers; what peers send goes to the core as if it had come
+ * by a socket of ours.
  *
  * One thread receives; all threads send. Linux alone has it.
  */
@@ -27,7 +27,7 @@ class RelaySockets {
      */
     virtual void onRelayAnswer(uint32_t endpoint, int socket, Bytes message) = 0;
     /** There is no connection to the server, or no more: the socket is closed. Called as `onRelayAnswer`. */
-    virtual void onRelayEnded(uint32_t endpoint, int socket) = 0;
+    virtual void onRelayEnded(uint32_t endpoint, int socket, const std::string& reason) = 0;
 
    protected:
     ~Listener() = default;
@@ -61,9 +61,12 @@ class RelaySockets {
 
   /** @param local an address of ours, or of all; its port is chosen by the system if it is 0 */
   Opened open(uint32_t endpoint, const SocketAddress& local, const SocketAddress& server);
-  /** The same over TCP, from the address that leads there. `onRelayEnded` tells if the server cannot be
-   * reached. */
-  Opened dial(uint32_t endpoint, const SocketAddress& server);
+  /**
+   * The same over TCP, from the address that leads there. `onRelayEnded` tells if the server cannot be
+   * reached.
+   * @param tls speaks TLS with the server, from the first request on; null: there is none
+   */
+  Opened dial(uint32_t endpoint, const SocketAddress& server, std::unique_ptr<TlsClient> tls = nullptr);
   void send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
   bool blocked(int socket) const;
 

@@ -92,7 +92,7 @@ void TcpConnection::send(Bytes datagrams, size_t segmentBytes, PlaneStats& stats
 
 bool TcpConnection::sendFramed(Bytes framed, size_t packets, size_t payloadBytes, PlaneStats& stats) {
   const std::lock_guard lock(mutex_);
-  if (fd_ < 0 || waiting_.size() - written_ + framed.size() > kMaxWaitingBytes) {
+  if (fd_ < 0 || !fits(framed.size())) {
     stats.sendErrors += packets;
     return false;
   }
@@ -110,6 +110,11 @@ bool TcpConnection::sendFramed(Bytes framed, size_t packets, size_t payloadBytes
     setBlocked(true);
   }
   return true;
+}
+
+bool TcpConnection::hasRoom(size_t bytes) const {
+  const std::lock_guard lock(mutex_);
+  return fits(bytes);
 }
 
 void TcpConnection::flush() {

@@ -58,6 +58,8 @@ class TcpConnection {
    * @returns false if it was dropped: too much waits, or the connection has ended
    */
   bool sendFramed(Bytes framed, size_t packets, size_t payloadBytes, PlaneStats& stats);
+  /** Whether `sendFramed` takes so many bytes; what another thread sends meanwhile is not foreseen. */
+  bool hasRoom(size_t bytes) const;
   bool blocked() const { return isBlocked_; }
   /** The kernel takes bytes again. */
   void flush();
@@ -74,6 +76,8 @@ class TcpConnection {
   /** Writes as far as the kernel takes it. @returns bytes that are done with: all, if the connection is
    * broken */
   size_t write(Bytes bytes);
+  /** The mutex is held. */
+  bool fits(size_t bytes) const { return waiting_.size() - written_ + bytes <= kMaxWaitingBytes; }
   void forgetWaiting();
   void setBlocked(bool isBlocked);
 
@@ -81,7 +85,7 @@ class TcpConnection {
   const int epoll_;
   const SocketAddress remote_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   int fd_;
   std::vector<uint8_t> waiting_;
   /** Bytes at the beginning of `waiting_` that are written. */

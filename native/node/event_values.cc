@@ -100,7 +100,11 @@ napi_value eventValue(napi_env env, const Event& event) {
     case Event::Type::kRelayAnswer:
       return relayAnswerValue(env, event);
     case Event::Type::kRelayEnded:
-      return ObjectBuilder(env).set("type", std::string("relayEnded")).set("socket", event.socket).value();
+      return ObjectBuilder(env)
+          .set("type", std::string("relayEnded"))
+          .set("socket", event.socket)
+          .set("reason", event.reason)
+          .value();
     case Event::Type::kEstimate:
       break;
   }

@@ -134,8 +134,9 @@ RelaySockets::Opened Plane::openRelay(uint32_t endpoint, const SocketAddress& lo
   return kept(endpoint, thread_->openRelay(endpoint, local, server));
 }
 
-RelaySockets::Opened Plane::dialRelay(uint32_t endpoint, const SocketAddress& server) {
-  return kept(endpoint, thread_->dialRelay(endpoint, server));
+RelaySockets::Opened Plane::dialRelay(uint32_t endpoint, const SocketAddress& server,
+                                      std::unique_ptr<TlsClient> client) {
+  return kept(endpoint, thread_->dialRelay(endpoint, server, std::move(client)));
 }
 
 RelaySockets::Opened Plane::kept(uint32_t endpoint, const RelaySockets::Opened& opened) {

@@ -44,7 +44,10 @@ class Plane {
   /** Opens a socket to a TURN server; see RelaySockets::open. */
   RelaySockets::Opened openRelay(uint32_t endpoint, const SocketAddress& local, const SocketAddress& server);
   /** Connects to a TURN server; see RelaySockets::dial. */
-  RelaySockets::Opened dialRelay(uint32_t endpoint, const SocketAddress& server);
+  RelaySockets::Opened dialRelay(uint32_t endpoint, const SocketAddress& server,
+                                 std::unique_ptr<TlsClient> tls);
+  /** Of connections to TURN servers; null until their certificates can be verified. */
+  std::shared_ptr<TlsContext> tls;
 
   struct OpenTransport {
     uint32_t endpoint;

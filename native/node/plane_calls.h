@@ -12,6 +12,7 @@ namespace streamkit::calls {
 napi_value bind(Plane& plane, Arguments& arguments);
 napi_value listenTcp(Plane& plane, Arguments& arguments);
 napi_value openRelay(Plane& plane, Arguments& arguments);
+napi_value trustCertificates(Plane& plane, Arguments& arguments);
 napi_value dialRelay(Plane& plane, Arguments& arguments);
 napi_value sendToRelay(Plane& plane, Arguments& arguments);
 napi_value bindChannel(Plane& plane, Arguments& arguments);

@@ -28,6 +28,7 @@ constexpr Method kMethods[] = {
     {"bind", calls::bind},
     {"listenTcp", calls::listenTcp},
     {"openRelay", calls::openRelay},
+    {"trustCertificates", calls::trustCertificates},
     {"dialRelay", calls::dialRelay},
     {"sendToRelay", calls::sendToRelay},
     {"bindChannel", calls::bindChannel},

@@ -71,7 +71,40 @@ napi_value dialRelay(Plane& plane, Arguments& arguments) {
   if (!plane.open() || !plane.endpoints.contains(endpoint)) {
     return arguments.fail("ERR_INVALID_STATE", "A relay needs an open endpoint");
   }
-  return openedValue(arguments, "dialRelay", server->text(), plane.dialRelay(endpoint, *server));
+  const std::string serverName = arguments.text(2);
+  if (arguments.failed()) {
+    return nullptr;
+  }
+  std::unique_ptr<TlsClient> tls;
+  if (!serverName.empty()) {
+    if (plane.tls == nullptr) {
+      return arguments.fail("ERR_INVALID_STATE", "A relay over TLS needs trusted certificates");
+    }
+    tls = std::make_unique<TlsClient>(plane.tls, serverName);
+    if (tls->isEnded()) {
+      return arguments.fail("ERR_CRYPTO_OPERATION_FAILED", tls->endReason());
+    }
+  }
+  return openedValue(arguments, "dialRelay", server->text(),
+                     plane.dialRelay(endpoint, *server, std::move(tls)));
+}
+
+napi_value trustCertificates(Plane& plane, Arguments& arguments) {
+  const std::string pem = arguments.text(0);
+  const bool withSystem = arguments.boolean(1);
+  if (arguments.failed()) {
+    return nullptr;
+  }
+  if (!plane.open()) {
+    return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed");
+  }
+  auto context = TlsContext::create(pem, withSystem);
+  if (context == nullptr) {
+    return arguments.fail("ERR_CRYPTO_OPERATION_FAILED",
+                          "OpenSSL could not set up TLS with these certificates");
+  }
+  plane.tls = std::move(context);
+  return nullptr;
 }
 
 napi_value sendToRelay(Plane& plane, Arguments& arguments) {

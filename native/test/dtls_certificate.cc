@@ -4,6 +4,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include <cstdio>
 
@@ -20,17 +21,23 @@ std::string textOf(BIO* memory) {
 
 }  // namespace
 
-Certificate makeCertificate(bool isRsa) {
+Certificate makeCertificate(bool isRsa, const std::string& names, long endsInSeconds) {
   EVP_PKEY* const key = isRsa ? EVP_RSA_gen(4096) : EVP_EC_gen("P-256");
   X509* const x509 = X509_new();
   X509_set_version(x509, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
   X509_gmtime_adj(X509_getm_notBefore(x509), -86'400);
-  X509_gmtime_adj(X509_getm_notAfter(x509), 86'400);
+  X509_gmtime_adj(X509_getm_notAfter(x509), endsInSeconds);
   X509_NAME* const name = X509_get_subject_name(x509);
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const uint8_t*>("test"), -1, -1, 0);
   X509_set_issuer_name(x509, name);
   X509_set_pubkey(x509, key);
+  if (!names.empty()) {
+    X509_EXTENSION* const extension =
+        X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names.c_str());
+    X509_add_ext(x509, extension, -1);
+    X509_EXTENSION_free(extension);
+  }
   X509_sign(x509, key, EVP_sha256());
   uint8_t digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;

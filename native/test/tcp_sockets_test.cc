@@ -25,7 +25,7 @@ SrtpParameters srtpParameters(uint8_t fill) {
 
 struct NoRelayAnswers final : RelaySockets::Listener {
   void onRelayAnswer(uint32_t, int, Bytes) override {}
-  void onRelayEnded(uint32_t, int) override {}
+  void onRelayEnded(uint32_t, int, const std::string&) override {}
 };
 
 /** A core with a TCP port: real connections, virtual time. */

@@ -179,8 +179,11 @@ export interface RelaySocket extends IceSocket {
   sendToServer(request: Uint8Array): void;
   /** What the server answers; at most one listener, which must not throw. */
   onAnswer: (message: Buffer) => void;
-  /** Over TCP: the server cannot be reached, or has closed the connection. At most one listener, which must not throw. */
-  onEnded: () => void;
+  /**
+   * Over TCP and TLS: the server cannot be reached, its certificate is refused, or the connection has ended. At most one listener,
+   * which must not throw.
+   */
+  onEnded: (reason: string) => void;
   /** Datagrams for and of that peer go by this channel from now on. @param channel - 0x4000 to 0x4fff */
   bindChannel(channel: number, address: string, port: number): void;
   unbindChannel(channel: number): void;
@@ -213,6 +216,9 @@ export interface DtlsParameters {
   readonly fingerprints: string;
 }
 
+/** How a TURN server is spoken to. */
+export type RelayTransport = 'udp' | 'tcp' | 'tls';
+
 /** One viewer's end of the plane's UDP port: packets are its own by the ICE credentials of RFC 8445 section 7.3. */
 export interface IceEndpoint {
   /** After an ICE restart the credentials of before go on to be valid until the next call. */
@@ -226,12 +232,14 @@ export interface IceEndpoint {
    * A socket for an allocation at that TURN server; undefined if there is none: the platform has none, the viewer has several, or
    * there are too many in all.
    *
-   * @param address - local, of the server's family; that of all: `0.0.0.0` or `::`. Over TCP the system chooses
+   * @param address - local, of the server's family; that of all: `0.0.0.0` or `::`. Over TCP and TLS the system chooses
+   * @param serverName - its domain name or address, for which its certificate must be, over TLS
    */
   openRelaySocket(
-    transport: 'udp' | 'tcp',
+    transport: RelayTransport,
     address: string,
     server: readonly [address: string, port: number],
+    serverName: string,
   ): RelaySocket | undefined;
   endConsent(): void;
   /**

@@ -52,7 +52,7 @@ export type NativeEvent =
   /** A TURN server answers a request of {@link NativePlane.sendToRelay}. */
   | { readonly type: 'relayAnswer'; readonly socket: number; readonly data: Buffer }
   /** A connection of {@link NativePlane.dialRelay} has ended, or there is none. Told at most once, and never dropped. */
-  | { readonly type: 'relayEnded'; readonly socket: number }
+  | { readonly type: 'relayEnded'; readonly socket: number; readonly reason: string }
   /** At least one consumer of the producer needs a keyframe; coalesced by `keyframeIntervalMinMs`. */
   | { readonly type: 'keyframe'; readonly producer: number }
   /** See {@link NativePlane.switchConsumer}: it has gone over. Never dropped. */
@@ -194,10 +194,21 @@ export interface NativePlane {
   /**
    * The same over TCP, from the address that leads to the server (RFC 8656 section 12.5). It begins to connect; `relayEnded`
    * tells if it cannot, or is closed by the server.
+   * @param serverName - the domain name or address for which the server must have a certificate: TLS 1.2 or 1.3 is spoken with
+   * it, from the first request on, as `stun.turn` (RFC 7443). Empty: TCP alone.
    * @returns if nobody listens there, the local address may be that of all, and the port 0
-   * @throws Error with `code`, as `openRelay`, if it cannot even begin.
+   * @throws Error with `code`, as `openRelay`, if it cannot even begin; ERR_INVALID_STATE for TLS before
+   * {@link NativePlane.trustCertificates}, ERR_CRYPTO_OPERATION_FAILED for a name that no certificate can have.
    */
-  dialRelay(endpoint: number, server: SocketAddress): OpenedRelay;
+  dialRelay(endpoint: number, server: SocketAddress, serverName: string): OpenedRelay;
+  /**
+   * The certificates of authorities that are trusted when a TURN server is spoken to over TLS, from now on. Takes some ms for
+   * all those of Node.
+   * @param pem - one after another; those that cannot be read are passed over
+   * @param withSystem - trusts those of OpenSSL's default file and folder too
+   * @throws Error if none can be read and those of the system are not trusted.
+   */
+  trustCertificates(pem: string, withSystem: boolean): void;
   /** Sends a STUN request to the server; the answer comes as `relayAnswer`. */
   sendToRelay(socket: number, request: Uint8Array): void;
   /**

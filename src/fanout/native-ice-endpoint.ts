@@ -1,5 +1,12 @@
 import { asError, StreamKitError } from '../base/errors.js';
-import type { DtlsListener, DtlsParameters, IceEndpoint, IceSocket, RelaySocket } from './media-plane.js';
+import type {
+  DtlsListener,
+  DtlsParameters,
+  IceEndpoint,
+  IceSocket,
+  RelaySocket,
+  RelayTransport,
+} from './media-plane.js';
 import type { SocketAddress } from './native-addon.js';
 import { NativeIceSocket, type SocketUse } from './native-ice-socket.js';
 import type { BoundSocket, NativePlaneHost } from './native-plane-host.js';
@@ -68,14 +75,16 @@ export class NativeIceEndpoint implements IceEndpoint {
   }
 
   openRelaySocket(
-    transport: 'udp' | 'tcp',
+    transport: RelayTransport,
     address: string,
-    server: readonly [string, number],
+    [serverAddress, port]: readonly [string, number],
+    serverName: string,
   ): RelaySocket | undefined {
+    const server = { address: serverAddress, port };
     const bound =
       this.#endpoint === undefined || this.#closed
         ? undefined
-        : this.#host.openRelay(this.#endpoint, transport, address, { address: server[0], port: server[1] });
+        : this.#host.openRelay(this.#endpoint, transport, address, server, serverName);
     if (bound === undefined) {
       return undefined;
     }

@@ -1,7 +1,14 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import type { DtlsCertificate, DtlsListener, MediaSocketFailure, RelaySocket } from './media-plane.js';
+import type {
+  DtlsCertificate,
+  DtlsListener,
+  MediaSocketFailure,
+  RelaySocket,
+  RelayTransport,
+} from './media-plane.js';
 import type { NativeAddon, NativeEvent, NativePlane, OpenedRelay, SocketAddress } from './native-addon.js';
+import { trustedCertificates } from './trusted-certificates.js';
 
 export type PacketListener = (socket: number, from: SocketAddress, data: Buffer) => void;
 
@@ -40,6 +47,7 @@ export class NativePlaneHost {
   /** Codes of the errors for which there was no socket to a TURN server: each is warned of once. */
   readonly #relayRefusals = new Set<unknown>();
   #certificatePem: string | undefined;
+  #trustsCertificates = false;
   #holders = 1;
   /** Given to all addresses alike once the first is bound. */
   #port: number;
@@ -135,17 +143,23 @@ export class NativePlaneHost {
    * A socket for an allocation at a TURN server; undefined if there is none to be had, which the log says.
    *
    * @param address - local; of UDP alone
+   * @param serverName - of TLS alone
    */
   openRelay(
     endpoint: number,
-    transport: 'udp' | 'tcp',
+    transport: RelayTransport,
     address: string,
     server: SocketAddress,
+    serverName: string,
   ): OpenedRelay | undefined {
+    // Node then verifies no certificate, and the plane any.
+    if (transport === 'tls' && process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0') return undefined;
     try {
-      return transport === 'udp'
-        ? this.plane.openRelay(endpoint, address, server)
-        : this.plane.dialRelay(endpoint, server);
+      if (transport === 'udp') return this.plane.openRelay(endpoint, address, server);
+      if (transport === 'tcp') return this.plane.dialRelay(endpoint, server, '');
+      this.#trustCertificates();
+      // The name that a dot ends is the same one, and without it in certificates (RFC 6066 section 3).
+      return this.plane.dialRelay(endpoint, server, serverName.replace(/\.$/, ''));
     } catch (thrown) {
       const code = codeOf(thrown);
       const isNew = !this.#relayRefusals.has(code);
@@ -156,6 +170,13 @@ export class NativePlaneHost {
       );
       return undefined;
     }
+  }
+
+  #trustCertificates(): void {
+    if (this.#trustsCertificates) return;
+    const { pem, withSystem } = trustedCertificates();
+    this.plane.trustCertificates(pem, withSystem);
+    this.#trustsCertificates = true;
   }
 
   /** Viewers are shown this certificate from now on. */
@@ -256,7 +277,7 @@ export class NativePlaneHost {
         this.relayListeners.get(event.socket)?.onAnswer(event.data);
         break;
       case 'relayEnded':
-        this.relayListeners.get(event.socket)?.onEnded();
+        this.relayListeners.get(event.socket)?.onEnded(event.reason);
         break;
       case 'estimate':
         this.estimateListeners.get(event.transport)?.(event.bitrateBps);

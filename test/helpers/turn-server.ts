@@ -2,12 +2,13 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
+import type { Certificate } from './certificate.js';
 import { PATIENCE_MS } from './patience.js';
 import { turnRestCredentials } from '../../src/options/turn-rest.js';
 
@@ -25,14 +26,26 @@ export class TurnServer {
   private constructor(
     private readonly child: ChildProcess,
     readonly port: number,
+    readonly tlsPort: number,
     private readonly directory: string,
   ) {
     child.stdout?.on('data', (data: Buffer) => (this.#log += data.toString()));
   }
 
-  static async start(): Promise<TurnServer> {
+  /** @param certificate - for TLS; without one it speaks none */
+  static async start(certificate?: Certificate): Promise<TurnServer> {
     const port = await freePort();
+    const tlsPort = await freePort();
     const directory = await mkdtemp(join(tmpdir(), 'coturn-'));
+    const [certPath, keyPath] = [join(directory, 'cert.pem'), join(directory, 'key.pem')];
+    if (certificate !== undefined) {
+      await writeFile(certPath, certificate.cert);
+      await writeFile(keyPath, certificate.key);
+    }
+    const tls =
+      certificate === undefined
+        ? ['--no-tls']
+        : ['--tls-listening-port', String(tlsPort), '--cert', certPath, '--pkey', keyPath];
     const child = spawn(
       'turnserver',
       [
@@ -40,17 +53,18 @@ export class TurnServer {
         ...['--listening-ip', '127.0.0.1', '--listening-port', String(port), '--relay-ip', '127.0.0.1'],
         ...['--min-port', String(LEAST_RELAY_PORT), '--max-port', String(MOST_RELAY_PORT)],
         ...['--allow-loopback-peers', '--no-cli'],
-        ...['--no-tls', '--no-dtls', '--relay-threads', '1', '--db', join(directory, 'db')],
+        ...[...tls, '--no-dtls', '--relay-threads', '1', '--db', join(directory, 'db')],
         ...['--realm', 'test', '--use-auth-secret', '--static-auth-secret', SECRET],
       ],
       { cwd: directory, stdio: ['ignore', 'pipe', 'ignore'] },
     );
-    const server = new TurnServer(child, port, directory);
+    const server = new TurnServer(child, port, tlsPort, directory);
     await server.#listening();
     return server;
   }
 
-  url(transport: 'udp' | 'tcp'): string {
+  url(transport: 'udp' | 'tcp' | 'tls', host = '127.0.0.1'): string {
+    if (transport === 'tls') return `turns:${host}:${this.tlsPort}`;
     return `turn:127.0.0.1:${this.port}?transport=${transport}`;
   }
 
@@ -64,8 +78,11 @@ export class TurnServer {
   }
 
   /** With credentials, as an ICE agent takes it. */
-  server(transport: 'udp' | 'tcp'): { urls: string; username: string; credential: string } {
-    return { urls: this.url(transport), ...turnRestCredentials({ secret: SECRET }) };
+  server(
+    transport: 'udp' | 'tcp' | 'tls',
+    host?: string,
+  ): { urls: string; username: string; credential: string } {
+    return { urls: this.url(transport, host), ...turnRestCredentials({ secret: SECRET }) };
   }
 
   /** Relay addresses that it has given out for these credentials, each of which only one test has, and that were given back. */

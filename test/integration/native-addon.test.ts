@@ -106,7 +106,7 @@ describe.skipIf(addon === undefined)('the surface of the addon', () => {
       await once(server, 'listening');
       const { address, port } = server.address() as AddressInfo;
       const endpoint = plane.createEndpoint('ufrag', 'password');
-      const dialled = plane.dialRelay(endpoint, { address, port });
+      const dialled = plane.dialRelay(endpoint, { address, port }, '');
       const [connection] = (await once(server, 'connection')) as [Socket];
       expect([dialled.address, dialled.port]).toEqual([connection.remoteAddress, connection.remotePort]);
       for (const _ of [2, 3, 4]) {
@@ -114,7 +114,7 @@ describe.skipIf(addon === undefined)('the surface of the addon', () => {
       }
       const refusal = expect.objectContaining({ code: 'ERR_ENDPOINT_LIMIT' });
       expect(() => plane.openRelay(endpoint, LOOPBACK, { address, port })).toThrow(refusal);
-      expect(() => plane.dialRelay(endpoint, { address, port })).toThrow(refusal);
+      expect(() => plane.dialRelay(endpoint, { address, port }, '')).toThrow(refusal);
       connection.destroy();
       server.close();
     },

@@ -12,6 +12,8 @@ import { createWeriftMediaPlane } from '../../src/fanout/werift-media-plane.js';
 import { silentLogger } from '../../src/base/logger.js';
 import { TurnAllocation } from '../../src/peer/ice/turn-allocation.js';
 import type { ViewerPeerParameters } from '../../src/peer/viewer-peer.js';
+import { type Certificate, certificateFor } from '../helpers/certificate.js';
+import { trustOnly } from '../helpers/trusted-certificate.js';
 import { TurnServer } from '../helpers/turn-server.js';
 import { frameOf, pli, until } from './media-plane-contract.js';
 import { credentialsOf, type PlainViewer, PlainViewers } from './plain-viewer.js';
@@ -43,12 +45,17 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
     let plane: MediaPlane;
     let viewers: PlainViewers;
     let producer: Producer;
+    let certificate: Certificate;
+    let distrust: () => void;
 
     beforeAll(async () => {
-      turn = await TurnServer.start();
+      certificate = certificateFor('IP:127.0.0.1');
+      distrust = trustOnly(certificate.cert);
+      turn = await TurnServer.start(certificate);
     });
 
     afterAll(async () => {
+      distrust();
       await turn.stop();
     });
 
@@ -89,7 +96,7 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
 
     const throughRelay = { type: 'relay', isRelayPort: true };
 
-    it.each(['udp', 'tcp'] as const)(
+    it.each(['udp', 'tcp', 'tls'] as const)(
       'sends over it, spoken to over %s, and gives it back',
       async (transport) => {
         const relay = turn.server(transport);
@@ -156,6 +163,24 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
       expect(warn.mock.calls).toEqual([
         [
           { host: '127.0.0.1', port: DEAD_PORT, transport: 'tcp', reason },
+          'a TURN server gave no relay address',
+        ],
+      ]);
+    });
+
+    it('refuses a TURN server whose certificate is for another name', async () => {
+      const warn = vi.spyOn(silentLogger, 'warn');
+      const other = turn.server('tls', 'localhost');
+      const viewer = await connect([other, turn.server('tcp')]);
+      expect(way(viewer)).toEqual(throughRelay);
+      expect(turn.allocationsOf(other)).toEqual({ made: 0, ended: 0 });
+      const reason =
+        plane.name === 'native'
+          ? 'the certificate of the TLS server is refused: hostname mismatch'
+          : expect.stringContaining('does not match certificate');
+      expect(warn.mock.calls).toEqual([
+        [
+          { host: 'localhost', port: turn.tlsPort, transport: 'tls', reason },
           'a TURN server gave no relay address',
         ],
       ]);
@@ -229,9 +254,9 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
       expect(second.split(' ').slice(4, 6)).toEqual(first.split(' ').slice(4, 6));
     });
 
-    it('outlives the end of the TURN server', async () => {
-      const other = await TurnServer.start();
-      const viewer = await connect([other.server('tcp')]);
+    it.each(['tcp', 'tls'] as const)('outlives the end of the TURN server over %s', async (transport) => {
+      const other = await TurnServer.start(certificate);
+      const viewer = await connect([other.server(transport)]);
       viewer.media.transport.consume(producer, viewer.media.video);
       const warn = vi.spyOn(silentLogger, 'warn');
       await other.stop();
@@ -242,8 +267,8 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
       if (plane.name === 'native') {
         const ended = {
           host: '127.0.0.1',
-          port: other.port,
-          transport: 'tcp',
+          port: transport === 'tls' ? other.tlsPort : other.port,
+          transport,
           reason: 'the connection has ended',
         };
         await until(() => expect(warn.mock.calls).toEqual([[ended, 'a relay address has ended']]));

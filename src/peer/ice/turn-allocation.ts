@@ -100,6 +100,8 @@ export class TurnAllocation {
     try {
       return await Promise.race([opened, late]);
     } catch (thrown) {
+      // The requests of werift go on for some seconds, and so would a handshake.
+      void allocation?.close();
       opened.catch(() => undefined).finally(() => void allocation?.close());
       throw asError(thrown);
     } finally {
@@ -117,7 +119,7 @@ export class TurnAllocation {
     const local = isIP(localAddress ?? '') === family ? localAddress : undefined;
     const wildcard = family === 6 ? '::' : '0.0.0.0';
     const { transport: over } = server;
-    const socket = over === 'tls' ? undefined : openSocket?.(over, local ?? wildcard, remote);
+    const socket = openSocket?.(over, local ?? wildcard, remote, server.host);
     const transport =
       socket !== undefined
         ? new TurnSocket(socket, remote)
@@ -129,7 +131,7 @@ export class TurnAllocation {
     });
     const channels = socket === undefined ? undefined : new RelayChannels(turn, socket, clock);
     const allocation = new TurnAllocation(turn, channels, clock);
-    if (socket !== undefined) socket.onEnded = () => allocation.#end('the connection has ended');
+    if (socket !== undefined) socket.onEnded = (reason) => allocation.#end(reason);
     return allocation;
   }
 

@@ -5,7 +5,7 @@ import type { Address } from '../werift/werift-ice-connection.js';
 
 /** A socket of the media plane as werift wants the transports of its requests to a TURN server. */
 export class TurnSocket {
-  /** Over TCP as well: for 'tcp' werift would find and pad the messages of a stream, which the media plane does. */
+  /** Over TCP and TLS as well: for 'tcp' werift would find and pad the messages of a stream, which the media plane does. */
   readonly type = 'udp';
   onData: (data: Buffer, from: Address) => void = () => undefined;
   closed = false;

@@ -1,5 +1,5 @@
 import { connect, isIP, type AddressInfo, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import tls from 'node:tls';
 
 import { type Address } from '../werift/werift-ice-connection.js';
 
@@ -46,7 +46,13 @@ export class TurnStream {
     const socket =
       type === 'tcp'
         ? connect({ host: address, port })
-        : connectTls({ host: address, port, ...(isIP(host) === 0 ? { servername: host } : {}) });
+        : tls.connect({
+            host: address,
+            port,
+            ...(isIP(host) === 0 ? { servername: host } : {}),
+            // RFC 7443.
+            ALPNProtocols: ['stun.turn'],
+          });
     const onAbort = (): void => void socket.destroy(new Error('no answer in time'));
     signal.addEventListener('abort', onAbort);
     try {

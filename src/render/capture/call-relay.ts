@@ -49,10 +49,15 @@ export function relayCalls(names: ScriptNames): void {
     call(JSON.stringify({ type: 'bridge', value: detail, atMs: Date.now() }));
   });
   const handlers = globalThis as unknown as Record<symbol, object | undefined>;
+  const forget = (): void => {
+    waiting.length = 0;
+    waitingLength = 0;
+  };
   Object.assign((handlers[Symbol.for(names.receiver)] ??= {}), {
+    forget,
     connect: () => {
-      for (const text of waiting.splice(0)) scope[names.binding]?.(text);
-      waitingLength = 0;
+      for (const text of waiting) scope[names.binding]?.(text);
+      forget();
     },
     tellPage: (told: unknown) =>
       shared.dispatchEvent(new CustomEvent(names.told, { detail: JSON.stringify(told) })),

@@ -163,6 +163,7 @@ export class FrameScripts {
       enter(frame.id, isMainFrame);
     });
     session.on('Page.frameDetached', ({ frameId }) => this.#forget(session, frameId));
+    session.on('Inspector.targetCrashed', () => this.#forget(session));
     session.once('disconnected', () => this.#forget(session));
     session.on('sessionattached', (child) => {
       // A frame of another site has a process and a session of its own. Workers come too: whatever the filter says, they

@@ -14,6 +14,9 @@ export function reportLate(names: ScriptNames): void {
   };
   const { top, self, location, document } = scope;
   // A document that is ours from the start is still empty.
-  if (top === self && location.protocol.startsWith('http') && document.documentElement?.firstChild)
-    scope[names.call]?.(JSON.stringify({ type: 'late', value: true }));
+  if (top !== self || !location.protocol.startsWith('http') || !document.documentElement?.firstChild) return;
+  // Loaded again, the page says anew what it has said without all of its world.
+  const handlers = globalThis as unknown as Record<symbol, Record<string, () => void> | undefined>;
+  handlers[Symbol.for(names.receiver)]?.forget?.();
+  scope[names.call]?.(JSON.stringify({ type: 'late', value: true }));
 }

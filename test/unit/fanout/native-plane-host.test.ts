@@ -8,12 +8,13 @@ import { silentLogger } from '../../../src/base/logger.js';
 const PORT = 40_000;
 let host: NativePlaneHost | undefined;
 
-/** An addon whose plane binds as `bind` says, and the ports it was asked for. */
+/** An addon whose plane binds as `bind` says, the ports it was asked for, and what belongs to relays over TCP and TLS. */
 function hostThatBinds(
   bind: (port: number) => number,
   logger = silentLogger,
-): { host: NativePlaneHost; ports: number[] } {
+): { host: NativePlaneHost; ports: number[]; asked: string[] } {
   const ports: number[] = [];
+  const asked: string[] = [];
   const plane: Partial<NativePlane> = {
     bind: (_address, port) => {
       ports.push(port);
@@ -24,13 +25,17 @@ function hostThatBinds(
       return { socket: ports.length, port: bind(port) };
     },
     openRelay: (_endpoint, address) => ({ socket: 1, address, port: bind(0) }),
-    dialRelay: () => ({ socket: 1 << 30, address: '127.0.0.1', port: bind(0) }),
+    dialRelay: (_endpoint, _server, name) => {
+      asked.push(`dial ${name}`);
+      return { socket: 1 << 30, address: '127.0.0.1', port: bind(0) };
+    },
+    trustCertificates: (pem) => void asked.push(pem.slice(0, 27)),
     stats: () => ({}) as ReturnType<NativePlane['stats']>,
     close: () => undefined,
   };
   const addon: NativeAddon = { surfaceVersion: 1, createPlane: () => plane as NativePlane };
   host = NativePlaneHost.acquire(addon, 0, logger);
-  return { host, ports };
+  return { host, ports, asked };
 }
 
 const failure = (code: string): Error => Object.assign(new Error(`bind: ${code}`), { code });
@@ -39,6 +44,7 @@ afterEach(() => {
   host?.release();
   host = undefined;
   vi.useRealTimers();
+  vi.unstubAllEnvs();
 });
 
 describe('the TCP port of a plane', () => {
@@ -83,7 +89,7 @@ describe('a socket to a TURN server', () => {
     };
     const { host: opened } = hostThatBinds(bind, { ...silentLogger, warn });
     for (code of ['EMFILE', 'EMFILE', 'ERR_ENDPOINT_LIMIT', 'EMFILE', 'ERR_PLANE_LIMIT']) {
-      expect(opened.openRelay(1, 'udp', '0.0.0.0', server)).toBeUndefined();
+      expect(opened.openRelay(1, 'udp', '0.0.0.0', server, 'turn.test')).toBeUndefined();
     }
     expect(warn.mock.calls).toEqual(
       ['EMFILE', 'ERR_ENDPOINT_LIMIT', 'ERR_PLANE_LIMIT'].map((each) => [
@@ -93,12 +99,30 @@ describe('a socket to a TURN server', () => {
     );
   });
 
+  it('over TLS is told the name of the server, once certificates are trusted', () => {
+    const { host: opened, asked } = hostThatBinds(() => PORT);
+    for (const name of ['turn.test', 'turn.test.', '192.0.2.1']) {
+      expect(opened.openRelay(1, 'tls', '0.0.0.0', server, name)).toBeDefined();
+    }
+    expect(opened.openRelay(1, 'tcp', '0.0.0.0', server, 'turn.test')).toBeDefined();
+    const names = ['turn.test', 'turn.test', '192.0.2.1', ''];
+    expect(asked).toEqual(['-----BEGIN CERTIFICATE-----', ...names.map((name) => `dial ${name}`)]);
+  });
+
+  it('over TLS is none of the plane where Node verifies no certificates', () => {
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+    const { host: opened, asked } = hostThatBinds(() => PORT);
+    expect(opened.openRelay(1, 'tls', '0.0.0.0', server, 'turn.test')).toBeUndefined();
+    expect(opened.openRelay(1, 'tcp', '0.0.0.0', server, 'turn.test')).toBeDefined();
+    expect(asked).toEqual(['dial ']);
+  });
+
   it('that the system does not have at all is not warned of', () => {
     const log = { ...silentLogger, warn: vi.fn(), debug: vi.fn() };
     const { host: opened } = hostThatBinds(() => {
       throw failure('ENOTSUP');
     }, log);
-    expect(opened.openRelay(1, 'tcp', '0.0.0.0', server)).toBeUndefined();
+    expect(opened.openRelay(1, 'tcp', '0.0.0.0', server, 'turn.test')).toBeUndefined();
     expect(log.warn).not.toHaveBeenCalled();
     expect(log.debug).toHaveBeenCalledTimes(1);
   });

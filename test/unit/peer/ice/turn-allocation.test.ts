@@ -190,7 +190,7 @@ describe('an allocation at a TURN server on a socket of the media plane', () => 
   });
 
   it('ends at once with its connection', async () => {
-    server.onEnded();
+    server.onEnded('the connection has ended');
     expect(ended).toEqual(['the connection has ended']);
     await settle();
     expect(server.asked).toEqual([]);
@@ -200,8 +200,20 @@ describe('an allocation at a TURN server on a socket of the media plane', () => 
   it('fails if the connection cannot be made', async () => {
     const other = new PlayedServer();
     other.isSilent = true;
-    other.onAsked = () => other.onEnded();
+    other.onAsked = () => other.onEnded('the connection has ended');
     await expect(open(SERVER.credential, other)).rejects.toThrow('the connection has ended');
+    expect(other.closed).toBe(true);
+  });
+
+  it('closes the connection at once if there is no answer in time', async () => {
+    const other = new PlayedServer();
+    other.isSilent = true;
+    const opening = open(SERVER.credential, other);
+    const refused = expect(opening).rejects.toThrow('no answer in time');
+    await clock.advance(2999);
+    expect(other.closed).toBe(false);
+    await clock.advance(1);
+    await refused;
     expect(other.closed).toBe(true);
   });
 

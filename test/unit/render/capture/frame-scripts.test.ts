@@ -116,6 +116,13 @@ it('the frames in a process of its own are gone with the document that has them,
   own.navigated('own', 'main');
   const { key: second } = await reaches('own', own);
   expect(gone).toEqual([outer, inner]);
-  own.emit('disconnected');
+  // Loaded anew in another process, whose context ids begin anew, it is another document.
+  own.emit('Inspector.targetCrashed');
   expect(gone).toEqual([outer, inner, second]);
+  own.swap();
+  own.replace('own');
+  own.emit('Page.frameAttached', { frameId: 'own' });
+  const { key: third } = await reaches('own', own);
+  own.emit('disconnected');
+  expect(gone).toEqual([outer, inner, second, third]);
 });

@@ -31,6 +31,7 @@ class FakeTab extends EventEmitter {
   readonly #head: number;
   readonly #world: object;
   readonly #names: ReturnType<typeof scriptNames>;
+  #isStarted = false;
 
   constructor(head: number, names: ReturnType<typeof scriptNames>) {
     super();
@@ -54,10 +55,19 @@ class FakeTab extends EventEmitter {
     return Promise.resolve({ result: {} });
   }
 
+  /** The page is there from now on, and says something. */
+  #start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    runInContext('document.documentElement = { firstChild: {} }', this.#world);
+    const said = JSON.stringify({ type: 'message', value: 'early' });
+    const event = `new CustomEvent(${JSON.stringify(this.#names.said)}, { detail: ${JSON.stringify(said)} })`;
+    runInContext(`performance.dispatchEvent(${event})`, this.#world);
+  }
+
   #run(method: string, { source = '', worldName, expression }: CommandParameters): void {
     if (!method.startsWith('Target.')) this.commands.push(method);
-    if (this.commands.length > this.#head)
-      runInContext('document.documentElement = { firstChild: {} }', this.#world);
+    if (this.commands.length > this.#head) this.#start();
     if (worldName !== undefined) runInContext(source, this.#world);
     if (expression !== undefined) runInContext(expression, this.#world);
     if (method !== 'Runtime.addBinding') return;
@@ -68,14 +78,15 @@ class FakeTab extends EventEmitter {
   }
 }
 
-/** The commands of a tab whose page starts after as many of them as `head`, once the tab is prepared. */
-async function prepare(head: number): Promise<string[]> {
+/** A tab whose page starts after as many of our commands as `head`: these commands, and what the page is heard to say. */
+async function prepare(head: number): Promise<{ commands: string[]; messages: unknown[] }> {
+  const messages: unknown[] = [];
   const names = scriptNames();
   const tab = new FakeTab(head, names);
   const emit = (): void => undefined;
   const listener = {
     ...{ onCursor: () => undefined, onClipboard: () => undefined, onPageEvent: emit },
-    ...{ onPageMetadata: () => undefined, onPageMessage: () => undefined },
+    ...{ onPageMetadata: () => undefined, onPageMessage: (message: unknown) => void messages.push(message) },
   };
   const logger = silentLogger;
   const prompts = new PagePrompts(emit);
@@ -108,17 +119,23 @@ async function prepare(head: number): Promise<string[]> {
   // What a document calls reaches us once the way to it is made.
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
   prepared.close();
-  return tab.commands;
+  return { commands: tab.commands, messages };
 }
 
 it('a new tab whose page starts before any one of our commands is loaded again, once', async () => {
-  const all = await prepare(Infinity);
+  const { commands: all } = await prepare(Infinity);
   expect(all).not.toContain('Page.reload');
   // After those that prepare the tab come those that enter the document.
   const count = all.indexOf('Page.getFrameTree');
   expect(count).toBeGreaterThan(15);
   for (let head = 0; head < count; head++) {
-    const reloads = (await prepare(head)).filter((command) => command === 'Page.reload');
-    expect(reloads, `before ${all[head]}, command ${head + 1}`).toHaveLength(1);
+    const { commands, messages } = await prepare(head);
+    const place = `before ${all[head]}, command ${head + 1}`;
+    expect(
+      commands.filter((command) => command === 'Page.reload'),
+      place,
+    ).toHaveLength(1);
+    // It will say so again.
+    expect(messages, place).toEqual([]);
   }
 });
