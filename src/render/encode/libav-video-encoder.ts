@@ -142,7 +142,8 @@ export const LIBAV_ENCODERS: Readonly<Record<EncoderName, LibavEncoderSettings>>
       'forced-idr': 1,
       // At a constant quality below the bit rate, a page at rest costs next to nothing. Text needs the small blocks that ultrafast leaves out: one
       // that scrolls, 640x360 at 1 Mbit/s, has an SSIM of 0.990 instead of 0.960. A keyframe may take the whole buffer.
-      'x265-params': 'crf=18:min-cu-size=8:vbv-init=1:scenecut=0:high-tier=0:info=0:log-level=none',
+      // Otherwise each encoder has a thread for each core.
+      'x265-params': 'crf=18:min-cu-size=8:vbv-init=1:pools=4:scenecut=0:high-tier=0:info=0:log-level=none',
     },
     inputs: [AV_PIX_FMT_YUV420P],
     matrices: ['bt601', 'bt709'],
