@@ -8,7 +8,7 @@
 namespace {
 
 /** See surfaceVersion in src/fanout/native-addon.ts. */
-constexpr double kSurfaceVersion = 13;
+constexpr double kSurfaceVersion = 14;
 
 }  // namespace
 

@@ -281,7 +281,8 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
     const int64_t oldestPacket = history.oldestPacket();
     continueTimestamps(*frame);
     RtpHeaderFields fields = headerOf(*frame, nextPayload_, timestampOffset_);
-    const size_t joined = joinsSound() ? producer_->joinedSound().join(history, nextFrame_) : 1;
+    const size_t joined =
+        joinsSound() ? producer_->joinedSound().join(history, nextFrame_, parameters_.packetTimeMaxMs) : 1;
     const uint32_t count = frame->payloadCount();
     if (nextPayload_ == 0) {
       repair_.begin(count);
@@ -298,12 +299,14 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
       if (bytes == 0) {
         break;
       }
+      lastTimestamp_ = fields.rtpTimestamp;
       if (joined > 1) {
         sequence_.sentOnce();
+        const int64_t last = nextFrame_ + static_cast<int64_t>(joined) - 1;
+        lastTimestamp_ = history.frame(last)->rtpTimestamp + timestampOffset_;
       } else {
         sequence_.sent(frame->firstPacket + nextPayload_, oldestPacket);
       }
-      lastTimestamp_ = fields.rtpTimestamp;
       burst.packets += 1;
       burst.bytes += bytes;
       payloadBytes += prefix.size() + payload.size();

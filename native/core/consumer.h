@@ -31,6 +31,8 @@ struct ConsumerParameters {
   uint8_t rtxPayloadType = 0;
   /** Repeats sound for viewers that lose packets (RED, RFC 2198); 0 if the viewer does not take it. */
   uint8_t redPayloadType = 0;
+  /** What sound that is joined lasts at most (RFC 8866 section 6.5); 0: no bound. */
+  unsigned packetTimeMaxMs = 0;
   /** FlexFEC of the pictures, for viewers that lose packets; both or neither. */
   uint32_t fecSsrc = 0;
   uint8_t fecPayloadType = 0;
@@ -262,7 +264,7 @@ class Consumer {
   std::shared_ptr<ConsumerStats> stats_;
   SequenceRuns sequence_;
   int64_t firstSequence_;
-  /** The RTP time of the last packet as it was sent. */
+  /** The RTP time of the last frame as it was sent. */
   uint32_t lastTimestamp_ = 0;
   uint32_t paddings_ = 0;
   RtpHeaderTemplate header_;

@@ -160,6 +160,9 @@ bool DtlsEndpoint::send(Bytes data) {
 
 size_t DtlsEndpoint::take(MutableBytes to) {
   const size_t bytes = std::min(incoming_.size(), to.size());
+  if (bytes == 0) {
+    return 0;
+  }
   std::memcpy(to.data(), incoming_.data(), bytes);
   // Datagrams are kept apart: what does not fit is lost.
   incoming_ = {};

@@ -15,7 +15,8 @@ constexpr uint8_t kOwnLengths = 0x80;
 /** RFC 6716 section 3.2.1: from here on a length takes two bytes. */
 constexpr size_t kTwoByteLength = 252;
 /** RFC 6716 section 3.2.5. */
-constexpr uint32_t kMaxSamples = 5760;
+constexpr uint32_t kMaxMs = 120;
+constexpr uint32_t kSamplesPerMs = 48;
 /** Times follow the clock of the source, and not the samples. */
 constexpr uint32_t kToleranceShare = 8;
 
@@ -53,11 +54,12 @@ uint8_t* writeLength(size_t bytes, uint8_t* at) {
 
 }  // namespace
 
-size_t JoinedSound::join(const FrameHistory& history, int64_t number) {
-  if (number != number_ || history.nextFrame() != nextFrame_) {
+size_t JoinedSound::join(const FrameHistory& history, int64_t number, unsigned maxMs) {
+  if (number != number_ || history.nextFrame() != nextFrame_ || maxMs != maxMs_) {
     number_ = number;
     nextFrame_ = history.nextFrame();
-    count_ = countFrom(history, number);
+    maxMs_ = maxMs;
+    count_ = countFrom(history, number, maxMs);
     if (count_ > 1) {
       write(history, number, count_);
     }
@@ -65,16 +67,17 @@ size_t JoinedSound::join(const FrameHistory& history, int64_t number) {
   return count_;
 }
 
-size_t JoinedSound::countFrom(const FrameHistory& history, int64_t number) const {
+size_t JoinedSound::countFrom(const FrameHistory& history, int64_t number, unsigned maxMs) const {
   const EncodedFrame* last = history.frame(number);
   if (!isOneFrame(*last)) {
     return 1;
   }
   const uint32_t samples = samplesOf(last->payload(0)[0]);
+  const uint32_t maxSamples = (maxMs == 0 ? kMaxMs : std::min(maxMs, kMaxMs)) * kSamplesPerMs;
   // The first byte, the count, and each frame with its length instead of its first byte.
   size_t bytes = 2 + last->payloadBytes() + 1;
   size_t count = 1;
-  while (count < kMaxFrames && (count + 1) * samples <= kMaxSamples) {
+  while (count < kMaxFrames && (count + 1) * samples <= maxSamples) {
     const EncodedFrame* const next = history.frame(number + static_cast<int64_t>(count));
     if (next == nullptr || !follows(*last, *next, samples)) {
       break;

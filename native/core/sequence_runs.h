@@ -33,7 +33,7 @@ class SequenceRuns {
     sent_ += 1;
   }
 
-  /** What went out under `next()` is never looked up. */
+  /** What went out under `next()` is no packet of the source, and must not be looked up. */
   void sentOnce() { sent_ += 1; }
 
   /** The packet of the source that went out under `sequenceNumber`; nothing where none did, or too long ago.

@@ -16,9 +16,10 @@ constexpr uint8_t kProtocols[] = {9, 's', 't', 'u', 'n', '.', 't', 'u', 'r', 'n'
 bool setServerName(SSL* ssl, const std::string& name) {
   X509_VERIFY_PARAM* const parameters = SSL_get0_param(ssl);
   X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  // RFC 6066 section 3 has no addresses as names of servers.
+  // RFC 6066 section 3 has no addresses as names of servers. A dot at the beginning would let OpenSSL accept every name that
+  // ends so.
   return X509_VERIFY_PARAM_set1_ip_asc(parameters, name.c_str()) == 1 ||
-         (!name.empty() && X509_VERIFY_PARAM_set1_host(parameters, name.data(), name.size()) == 1 &&
+         (!name.empty() && name.front() != '.' && X509_VERIFY_PARAM_set1_host(parameters, name.data(), name.size()) == 1 &&
           SSL_set_tlsext_host_name(ssl, name.c_str()) == 1);
 }
 
@@ -48,7 +49,7 @@ bool TlsClient::send(Bytes data, Records& records) {
     return false;
   }
   records_ = &records;
-  if (SSL_is_init_finished(ssl_) == 1) {
+  if (isConnected()) {
     return write(data);
   }
   ERR_clear_error();
@@ -83,7 +84,7 @@ size_t TlsClient::read(Bytes& received, MutableBytes to, Records& records) {
   if (bytes <= 0) {
     endUnlessWaiting(bytes);
   }
-  if (!isEnded() && !early_.empty() && SSL_is_init_finished(ssl_) == 1) {
+  if (!isEnded() && !early_.empty() && isConnected()) {
     write(early_);
     early_ = {};
   }
@@ -91,7 +92,7 @@ size_t TlsClient::read(Bytes& received, MutableBytes to, Records& records) {
 }
 
 void TlsClient::close(Records& records) {
-  if (isEnded() || SSL_is_init_finished(ssl_) != 1) {
+  if (isEnded() || !isConnected()) {
     return;
   }
   records_ = &records;
@@ -125,6 +126,9 @@ void TlsClient::endUnlessWaiting(int result) {
 
 size_t TlsClient::take(MutableBytes to) {
   const size_t bytes = std::min(received_.size(), to.size());
+  if (bytes == 0) {
+    return 0;
+  }
   std::memcpy(to.data(), received_.data(), bytes);
   received_ = received_.subspan(bytes);
   return bytes;

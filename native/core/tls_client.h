@@ -55,6 +55,8 @@ class TlsClient {
   /** Tells the server that nothing more comes. */
   void close(Records& records);
 
+  /** The handshake is done. */
+  bool isConnected() const { return SSL_is_init_finished(ssl_) == 1; }
   bool isEnded() const { return !endReason_.empty(); }
   void end(std::string reason);
   /** Empty: it has not. */

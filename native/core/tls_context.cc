@@ -11,12 +11,17 @@ constexpr const char* kTls12Ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 /** Chains have some 5 KiB. OpenSSL ends the handshake at longer ones. */
 constexpr long kMaxCertificateListBytes = 64 * 1024;
 
+/** Nothing is encrypted: without this OpenSSL would ask at the terminal. */
+int noPassphrase(char*, int, int, void*) {
+  return 0;
+}
+
 /** Those that cannot be read are passed over. @returns how many were added */
 size_t addCertificates(X509_STORE* store, std::string_view pem) {
   BIO* const memory = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
   size_t added = 0;
   while (memory != nullptr) {
-    X509* const certificate = PEM_read_bio_X509(memory, nullptr, nullptr, nullptr);
+    X509* const certificate = PEM_read_bio_X509(memory, nullptr, noPassphrase, nullptr);
     if (certificate == nullptr) {
       const bool isEnd = ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_PEM &&
                          ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;

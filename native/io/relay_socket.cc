@@ -19,6 +19,26 @@ RelaySocket::RelaySocket(std::unique_ptr<TcpConnection> connection, std::unique_
       connection_(std::move(connection)),
       tls_(std::move(tls)) {}
 
+bool RelaySocket::isHandshaking() const {
+  if (tls_ == nullptr) {
+    return false;
+  }
+  const std::lock_guard lock(mutex_);
+  return !tls_->isEnded() && !tls_->isConnected();
+}
+
+bool RelaySocket::isTlsEnded() {
+  if (tls_ == nullptr) {
+    return false;
+  }
+  const std::lock_guard lock(mutex_);
+  if (!tls_->isEnded()) {
+    return false;
+  }
+  endReason_ = tls_->endReason();
+  return true;
+}
+
 void RelaySocket::send(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {
   const size_t count = (datagrams.size() + segmentBytes - 1) / segmentBytes;
   const std::lock_guard lock(mutex_);
@@ -64,6 +84,10 @@ bool RelaySocket::encrypt(Bytes packets, size_t count, PlaneStats& stats) {
   if (!connection_->hasRoom(TlsClient::recordBytes(packets.size()) + kTlsReserveBytes) ||
       !tls_->send(packets, records)) {
     stats.sendErrors += count;
+    if (tls_->isEnded()) {
+      // The receiving thread tells of it.
+      connection_->shutDown();
+    }
     return false;
   }
   return transmitRecords(records, count, packets.size(), stats);
@@ -76,7 +100,10 @@ bool RelaySocket::transmitRecords(const TlsClient::Records& records, size_t coun
   }
   const bool isSent = connection_->sendFramed(records, count, dataBytes, stats);
   if (!isSent) {
-    tls_->end("the server reads nothing");
+    if (!tls_->isEnded()) {
+      tls_->end("the server reads nothing");
+    }
+    connection_->shutDown();
   }
   return isSent;
 }

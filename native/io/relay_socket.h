@@ -44,6 +44,8 @@ class RelaySocket {
   int number() const { return number_; }
   uint32_t endpoint() const { return endpoint_; }
   const SocketAddress& server() const { return server_; }
+  /** TLS is not set up yet: what the server sends costs work. */
+  bool isHandshaking() const;
   bool isStream() const { return connection_ != nullptr; }
   /** Of a UDP socket. */
   int fd() const { return socket_->fd(); }
@@ -105,6 +107,8 @@ class RelaySocket {
   bool encrypt(Bytes packets, size_t count, PlaneStats& stats);
   /** @returns the data of a record, nothing if there is no more; see TlsClient::read */
   MutableBytes decrypt(Bytes& received, PlaneStats& stats);
+  /** It says why then. */
+  bool isTlsEnded();
   bool deframe(MutableBytes data, PlaneStats& stats, const auto& onMessage) {
     const bool isTurn = deframer_.read(data, [&](MutableBytes message) {
       onMessage(message);
@@ -146,8 +150,12 @@ template <typename Callback>
 bool RelaySocket::receive(MutableBytes buffer, PlaneStats& stats, Callback&& onMessage) {
   size_t bytes = 0;
   const TcpConnection::Read read = connection_->read(buffer, bytes);
-  if (read != TcpConnection::Read::kBytes) {
-    return read == TcpConnection::Read::kNothing;
+  if (read == TcpConnection::Read::kNothing) {
+    return true;
+  }
+  if (read == TcpConnection::Read::kEnded) {
+    isTlsEnded();
+    return false;
   }
   if (tls_ == nullptr) {
     return deframe(buffer.first(bytes), stats, onMessage);
@@ -159,11 +167,7 @@ bool RelaySocket::receive(MutableBytes buffer, PlaneStats& stats, Callback&& onM
       return false;
     }
   }
-  const std::lock_guard lock(mutex_);
-  if (tls_->isEnded()) {
-    endReason_ = tls_->endReason();
-  }
-  return !tls_->isEnded();
+  return !isTlsEnded();
 }
 
 }  // namespace streamkit

@@ -16,6 +16,8 @@ namespace {
 constexpr int kEventsPerTurn = 128;
 /** Datagrams that are read of one socket before the others have their turn. */
 constexpr int kReadsPerTurn = 32;
+/** Steps of TLS handshakes, some 1 ms each, before media has its turn. */
+constexpr int kHandshakesPerTurn = 4;
 /** Each is used by one viewer, and there may be thousands. */
 constexpr size_t kBufferBytes = 256 * 1024;
 
@@ -176,6 +178,7 @@ void RelaySockets::run([[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_
   }
   std::array<epoll_event, kEventsPerTurn> events;
   const int count = epoll_wait(epoll_, events.data(), kEventsPerTurn, 0);
+  int handshakes = 0;
   for (int i = 0; i < count; i += 1) {
     const epoll_event& event = events[static_cast<size_t>(i)];
     const Socket socket = find(static_cast<int>(event.data.u64));
@@ -186,6 +189,10 @@ void RelaySockets::run([[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_
       socket->flush(stats_);
     }
     if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0) {
+      continue;
+    }
+    if (socket->isHandshaking() && handshakes++ >= kHandshakesPerTurn) {
+      // It is reported again.
       continue;
     }
     if (socket->isStream()) {

@@ -170,6 +170,13 @@ TcpConnection::Read TcpConnection::read(MutableBytes buffer, size_t& bytes) {
   return received < 0 && wouldBlock(errno) ? Read::kNothing : Read::kEnded;
 }
 
+void TcpConnection::shutDown() {
+  const std::lock_guard lock(mutex_);
+  if (fd_ >= 0) {
+    ::shutdown(fd_, SHUT_RDWR);
+  }
+}
+
 void TcpConnection::close() {
   const std::lock_guard lock(mutex_);
   if (fd_ >= 0) {

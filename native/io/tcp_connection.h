@@ -63,6 +63,8 @@ class TcpConnection {
   bool blocked() const { return isBlocked_; }
   /** The kernel takes bytes again. */
   void flush();
+  /** Nothing more is sent or received; the receiving thread finds out by `read`, and is woken for that. */
+  void shutDown();
   /** Idempotent; what the kernel has taken is still delivered. */
   void close();
 

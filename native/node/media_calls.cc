@@ -39,6 +39,7 @@ ConsumerParameters consumerParameters(Arguments& arguments, napi_value from) {
   parameters.rtxSsrc = arguments.toU32(arguments.property(from, "rtxSsrc"));
   parameters.rtxPayloadType = smallNumber(arguments, from, "rtxPayloadType", kMaxPayloadType);
   parameters.redPayloadType = smallNumber(arguments, from, "redPayloadType", kMaxPayloadType);
+  parameters.packetTimeMaxMs = arguments.toU32(arguments.property(from, "packetTimeMaxMs"));
   parameters.fecSsrc = arguments.toU32(arguments.property(from, "fecSsrc"));
   parameters.fecPayloadType = smallNumber(arguments, from, "fecPayloadType", kMaxPayloadType);
   parameters.mid = arguments.toText(arguments.property(from, "mid"));

@@ -71,12 +71,13 @@ napi_value dialRelay(Plane& plane, Arguments& arguments) {
   if (!plane.open() || !plane.endpoints.contains(endpoint)) {
     return arguments.fail("ERR_INVALID_STATE", "A relay needs an open endpoint");
   }
-  const std::string serverName = arguments.text(2);
+  const bool isTls = !arguments.isNull(2);
+  const std::string serverName = isTls ? arguments.text(2) : "";
   if (arguments.failed()) {
     return nullptr;
   }
   std::unique_ptr<TlsClient> tls;
-  if (!serverName.empty()) {
+  if (isTls) {
     if (plane.tls == nullptr) {
       return arguments.fail("ERR_INVALID_STATE", "A relay over TLS needs trusted certificates");
     }

@@ -96,6 +96,11 @@ Bytes Arguments::toBytes(napi_value value) {
   return Bytes(static_cast<const uint8_t*>(data), length);
 }
 
+bool Arguments::isNull(size_t index) const {
+  napi_valuetype type = napi_undefined;
+  return napi_typeof(env_, values_[index], &type) == napi_ok && type == napi_null;
+}
+
 std::span<const uint32_t> Arguments::uint32s(size_t index) {
   napi_typedarray_type type = napi_float64_array;
   size_t length = 0;

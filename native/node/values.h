@@ -26,6 +26,7 @@ class Arguments {
   /** What the call gives back. */
   napi_value result(double value) const;
 
+  bool isNull(size_t index) const;
   uint32_t id(size_t index) { return toU32(values_[index]); }
   double number(size_t index) { return toNumber(values_[index]); }
   bool boolean(size_t index) { return toBoolean(values_[index]); }

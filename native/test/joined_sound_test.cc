@@ -23,12 +23,12 @@ EncodedFrame sound(uint32_t timestamp, size_t bytes, uint8_t fill, uint8_t first
   return frame;
 }
 
-size_t joinedOf(std::vector<EncodedFrame> frames) {
+size_t joinedOf(std::vector<EncodedFrame> frames, unsigned maxMs = 0) {
   FrameHistory history(1'000'000, false);
   for (EncodedFrame& frame : frames) {
     history.push(std::move(frame), 0);
   }
-  return JoinedSound().join(history, 0);
+  return JoinedSound().join(history, 0, maxMs);
 }
 
 void sendSound(Bench& bench, uint8_t fill) {
@@ -69,7 +69,7 @@ TEST("frames of Opus are joined as RFC 6716 section 3.2.5 says, with lengths of 
   history.push(sound(kSamples, 304, 2), 0);
   history.push(sound(2 * kSamples, 5, 3), 0);
   JoinedSound joined;
-  EXPECT_EQ(joined.join(history, 0), 3);
+  EXPECT_EQ(joined.join(history, 0, 0), 3);
   const Bytes payload = joined.payload();
   EXPECT_EQ(payload.size(), 2 + 1 + 2 + 10 + 303 + 4);
   EXPECT_EQ(payload[0], 0xff);
@@ -83,11 +83,11 @@ TEST("frames of Opus are joined as RFC 6716 section 3.2.5 says, with lengths of 
   EXPECT_EQ(payload[15 + 303], 3);
   EXPECT_EQ(payload.back(), 3);
   // The same again, and another beginning.
-  EXPECT_EQ(joined.join(history, 0), 3);
-  EXPECT_EQ(joined.join(history, 1), 2);
+  EXPECT_EQ(joined.join(history, 0, 0), 3);
+  EXPECT_EQ(joined.join(history, 1, 0), 2);
   EXPECT_EQ(joined.payload()[1], 0x80 | 2);
   history.push(sound(3 * kSamples, 5, 4), 0);
-  EXPECT_EQ(joined.join(history, 1), 3);
+  EXPECT_EQ(joined.join(history, 1, 0), 3);
 }
 
 TEST("silence is joined as a frame of no bytes") {
@@ -95,7 +95,7 @@ TEST("silence is joined as a frame of no bytes") {
   history.push(sound(0, 1, 1), 0);
   history.push(sound(kSamples, 3, 2), 0);
   JoinedSound joined;
-  EXPECT_EQ(joined.join(history, 0), 2);
+  EXPECT_EQ(joined.join(history, 0, 0), 2);
   const std::vector<uint8_t> expected{0xff, 0x82, 0, 2, 2};
   EXPECT(std::ranges::equal(joined.payload(), expected));
 }
@@ -122,6 +122,40 @@ TEST("joined sound is no larger than a packet of an ordinary picture, and no lon
   EXPECT_EQ(joinedOf({sound(0, 9, 1), sound(960, 9, 1), sound(1920, 9, 1), sound(2880, 9, 1)}), 3);
   // SILK, 60 ms.
   EXPECT_EQ(joinedOf({sound(0, 9, 1, 0x18), sound(2880, 9, 1, 0x18), sound(5760, 9, 1, 0x18)}), 2);
+}
+
+TEST("joined sound lasts no longer than the viewer takes of one packet") {
+  for (const auto& [maxMs, count] : {std::pair{1U, 1U}, {20U, 1U}, {39U, 1U}, {40U, 2U}, {60U, 3U}, {UINT32_MAX, 3U}}) {
+    EXPECT_EQ(joinedOf({sound(0, 9, 1), sound(960, 9, 1), sound(1920, 9, 1), sound(2880, 9, 1)}, maxMs), count);
+  }
+  // Viewers who take different ones have the same to come.
+  FrameHistory history(1'000'000, false);
+  for (uint32_t i = 0; i < 3; i += 1) {
+    history.push(sound(i * kSamples, 9, 1), 0);
+  }
+  JoinedSound joined;
+  EXPECT_EQ(joined.join(history, 0, 0), 3);
+  EXPECT_EQ(joined.join(history, 0, 40), 2);
+  EXPECT_EQ(joined.payload()[1], 0x80 | 2);
+  EXPECT_EQ(joined.join(history, 0, 0), 3);
+  EXPECT_EQ(joined.payload()[1], 0x80 | 3);
+}
+
+TEST("in a large crowd a viewer that takes 20 ms of sound in one packet is sent no more") {
+  Bench bench;
+  bench.packetTimeMaxMs = 20;
+  addCrowd(bench, SoundWait::kLargeCrowd);
+  begin(bench);
+  auto& received = bench.received[Bench::kAudioSsrc];
+  received.clear();
+  sendSound(bench, 1);
+  bench.run(20'000);
+  sendSound(bench, 2);
+  bench.run(12'000);
+  bench.sendVideo(4, false);
+  bench.run(30'000);
+  EXPECT_EQ(received.size(), 2);
+  EXPECT_EQ(received[0].view.payload[0], kOneFrame);
 }
 
 TEST("in a large crowd all sound leaves with the next picture, as one packet in one call") {

@@ -63,6 +63,11 @@ class TcpServer {
     pollfd fd{listener_, POLLIN, 0};
     return poll(&fd, 1, 0) > 0;
   }
+  /** There is something to receive. */
+  bool isSent() const {
+    pollfd fd{fd_, POLLIN, 0};
+    return poll(&fd, 1, 0) > 0;
+  }
   void accept() { fd_ = ::accept(listener_, nullptr, nullptr); }
   void end() {
     if (fd_ >= 0) {

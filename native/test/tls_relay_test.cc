@@ -138,6 +138,43 @@ TEST("the end of a TLS connection to a TURN server is told of with its reason") 
   EXPECT(reasonOf(plain, false).starts_with("TLS has failed: "));
 }
 
+TEST("a TLS connection that has ended before anything is received is told of with its reason") {
+  RelayBench bench;
+  TcpServer server;
+  const auto dialled = bench.relays.dial(1, server.local(), clientOf(""));
+  server.accept();
+  bench.relays.sendToServer(dialled.socket, StunMessageBuilder(StunClass::kRequest, {7}).bytes());
+  EXPECT(bench.await([&] { return bench.answers.ended.size() == 1; }));
+  EXPECT(bench.answers.reasons.size() == 1 &&
+         bench.answers.reasons[0] == "TLS cannot be set up for the name ");
+}
+
+TEST("of many handshakes of TLS a few are served in one turn, and the others in the next ones") {
+  constexpr uint32_t kConnections = 10;
+  constexpr ptrdiff_t kServedAtOnce = 4;
+  RelayBench bench;
+  std::vector<std::unique_ptr<TlsPeer>> peers;
+  std::vector<std::unique_ptr<TcpServer>> servers;
+  for (uint32_t i = 0; i < kConnections; i += 1) {
+    peers.push_back(std::make_unique<TlsPeer>(certificate()));
+    servers.push_back(std::make_unique<TcpServer>(peers.back().get()));
+    const auto dialled = bench.relays.dial(10 + i, servers.back()->local(), clientOf("turn.test"));
+    bench.relays.sendToServer(dialled.socket, StunMessageBuilder(StunClass::kRequest, {7}).bytes());
+    servers.back()->accept();
+  }
+  const auto sent = [&] {
+    return std::ranges::count_if(servers, [](const auto& server) { return server->isSent(); });
+  };
+  EXPECT(bench.await([&] { return sent() == kConnections; }));
+  for (const auto& server : servers) {
+    server->receive();
+  }
+  bench.relays.run(bench.core, bench.nowUs);
+  EXPECT(sent() <= kServedAtOnce);
+  EXPECT(bench.await([&] { return sent() == kConnections; }));
+  EXPECT(bench.answers.ended.empty());
+}
+
 TEST("a TURN server that wants new keys and reads nothing costs no more memory than others") {
   TlsRelayBench bench(TLS1_3_VERSION);
   EXPECT(bench.connect());

@@ -96,6 +96,7 @@ void Bench::consume(uint32_t id, uint32_t producer, uint32_t ssrc, uint32_t rtxS
   parameters.payloadType = 96;
   parameters.rtxSsrc = rtxSsrc;
   parameters.redPayloadType = redPayloadType;
+  parameters.packetTimeMaxMs = packetTimeMaxMs;
   parameters.rtxPayloadType = rtxSsrc == 0 ? 0 : kRtxPayloadType;
   parameters.fecSsrc = fecSsrc;
   parameters.fecPayloadType = fecSsrc == 0 ? 0 : kFecPayloadType;

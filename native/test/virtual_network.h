@@ -148,6 +148,8 @@ class Bench {
   EventLog events;
   MediaCore core;
   int64_t nowUs = 10'000'000;
+  /** Of viewers that come from now on. */
+  unsigned packetTimeMaxMs = 0;
   SocketAddress viewer = *SocketAddress::fromText("10.0.0.1", 5000);
   std::map<uint32_t, std::vector<ReceivedRtp>> received;
   std::vector<std::vector<uint8_t>> receivedRtcp;

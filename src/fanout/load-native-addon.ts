@@ -7,7 +7,7 @@ import { asError, StreamKitError } from '../base/errors.js';
 import type { NativeAddon } from './native-addon.js';
 
 /** The surface of `native-addon.ts` as it is known here. */
-export const NATIVE_SURFACE_VERSION = 13;
+export const NATIVE_SURFACE_VERSION = 14;
 
 const ADDON_FILE = 'media_plane.node';
 /** This file lies two folders below it, in `src` as in `dist`. */

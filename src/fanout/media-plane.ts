@@ -58,6 +58,11 @@ export interface ConsumerParameters {
    */
   readonly redPayloadType?: number;
   /**
+   * The longest sound that one packet may carry, ms: `a=maxptime` (RFC 8866 section 6.5). A single frame goes even if it
+   * is longer. Absent: no bound.
+   */
+  readonly packetTimeMaxMs?: number;
+  /**
    * FlexFEC ("flexfec-03") of these pictures; both or neither. The native plane sends repair packets while the viewer reports
    * losses; without them it sends only retransmissions.
    */

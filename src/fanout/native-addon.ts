@@ -73,13 +73,14 @@ export interface NativeProducerParameters {
   readonly targetBitrateBps: number;
 }
 
-/** See ConsumerParameters in media-plane.ts; 0 for an id means absent. */
+/** See ConsumerParameters in media-plane.ts; 0 for an id or a bound means absent. */
 export interface NativeConsumerParameters {
   readonly ssrc: number;
   readonly payloadType: number;
   readonly rtxSsrc: number;
   readonly rtxPayloadType: number;
   readonly redPayloadType: number;
+  readonly packetTimeMaxMs: number;
   readonly fecSsrc: number;
   readonly fecPayloadType: number;
   readonly mid: string;
@@ -194,13 +195,13 @@ export interface NativePlane {
   /**
    * The same over TCP, from the address that leads to the server (RFC 8656 section 12.5). It begins to connect; `relayEnded`
    * tells if it cannot, or is closed by the server.
-   * @param serverName - the domain name or address for which the server must have a certificate: TLS 1.2 or 1.3 is spoken with
-   * it, from the first request on, as `stun.turn` (RFC 7443). Empty: TCP alone.
+   * @param serverName - the domain name (in ASCII, without a dot at its end) or address for which the server must have a
+   * certificate: TLS 1.2 or 1.3 is spoken with it, from the first request on, as `stun.turn` (RFC 7443). null: TCP alone.
    * @returns if nobody listens there, the local address may be that of all, and the port 0
    * @throws Error with `code`, as `openRelay`, if it cannot even begin; ERR_INVALID_STATE for TLS before
-   * {@link NativePlane.trustCertificates}, ERR_CRYPTO_OPERATION_FAILED for a name that no certificate can have.
+   * {@link NativePlane.trustCertificates}, ERR_CRYPTO_OPERATION_FAILED for a name that no certificate can have, such as an empty one.
    */
-  dialRelay(endpoint: number, server: SocketAddress, serverName: string): OpenedRelay;
+  dialRelay(endpoint: number, server: SocketAddress, serverName: string | null): OpenedRelay;
   /**
    * The certificates of authorities that are trusted when a TURN server is spoken to over TLS, from now on. Takes some ms for
    * all those of Node.

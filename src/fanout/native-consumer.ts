@@ -36,6 +36,7 @@ export class NativeConsumer implements Consumer {
       rtxSsrc: hasRtx ? rtxSsrc : 0,
       rtxPayloadType: hasRtx ? rtxPayloadType : 0,
       redPayloadType: parameters.redPayloadType ?? 0,
+      packetTimeMaxMs: parameters.packetTimeMaxMs ?? 0,
       fecSsrc: hasFec ? fecSsrc : 0,
       fecPayloadType: hasFec ? fecPayloadType : 0,
       mid,

@@ -1,3 +1,6 @@
+import { isIP } from 'node:net';
+import { domainToASCII } from 'node:url';
+
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type {
@@ -156,10 +159,9 @@ export class NativePlaneHost {
     if (transport === 'tls' && process.env.NODE_TLS_REJECT_UNAUTHORIZED === '0') return undefined;
     try {
       if (transport === 'udp') return this.plane.openRelay(endpoint, address, server);
-      if (transport === 'tcp') return this.plane.dialRelay(endpoint, server, '');
+      if (transport === 'tcp') return this.plane.dialRelay(endpoint, server, null);
       this.#trustCertificates();
-      // The name that a dot ends is the same one, and without it in certificates (RFC 6066 section 3).
-      return this.plane.dialRelay(endpoint, server, serverName.replace(/\.$/, ''));
+      return this.plane.dialRelay(endpoint, server, nameInCertificates(serverName));
     } catch (thrown) {
       const code = codeOf(thrown);
       const isNew = !this.#relayRefusals.has(code);
@@ -284,6 +286,11 @@ export class NativePlaneHost {
         break;
     }
   }
+}
+
+/** In ASCII (RFC 5890), and without the dot that may end it (RFC 6066 section 3). Empty: it is no name. */
+function nameInCertificates(host: string): string {
+  return isIP(host) === 0 ? domainToASCII(host).replace(/\.$/, '') : host;
 }
 
 function codeOf(thrown: unknown): unknown {

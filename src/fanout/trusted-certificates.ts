@@ -8,17 +8,23 @@ export interface TrustedCertificates {
   readonly withSystem: boolean;
 }
 
-/** Whom the TLS clients of this process trust by default. */
-export function trustedCertificates(): TrustedCertificates {
-  const withSystem = usesOpenSslStore();
-  return { pem: defaultCertificates(withSystem).join('\n'), withSystem };
+/** Of `node:tls`, from Node 22.15 on. */
+interface KnownSinceNode22 {
+  readonly getCACertificates?: (type: 'default' | 'extra') => string[];
 }
 
-function defaultCertificates(withSystem: boolean): readonly string[] {
-  // From Node 22.15 on.
-  const { getCACertificates } = tls as { readonly getCACertificates?: (type: 'default') => string[] };
-  if (getCACertificates !== undefined) return getCACertificates('default');
-  return [...(withSystem ? [] : tls.rootCertificates), ...extraCertificates()];
+/** Whom the TLS clients of this process trust by default. */
+export function trustedCertificates(): TrustedCertificates {
+  const { getCACertificates } = tls as KnownSinceNode22;
+  if (getCACertificates !== undefined) {
+    const certificates = getCACertificates('default');
+    const extra = new Set(getCACertificates('extra'));
+    // Of OpenSSL's store Node names none: with others than the extra ones it does not use that.
+    const withSystem = usesOpenSslStore() && certificates.every((certificate) => extra.has(certificate));
+    return { pem: certificates.join('\n'), withSystem };
+  }
+  const withSystem = usesOpenSslStore();
+  return { pem: [...(withSystem ? [] : tls.rootCertificates), ...extraCertificates()].join('\n'), withSystem };
 }
 
 function extraCertificates(): readonly string[] {

@@ -190,7 +190,8 @@ class WhepPeer implements AnsweringPeer {
 
 /** Sources and timing are our peer's, numbers are those of the player's offer. */
 function numbered(parameters: ConsumerParameters, media: PlayerMedia): ConsumerParameters {
-  const { payloadType, rtxPayloadType, redPayloadType, fecPayloadType, mid, headerExtensions } = media;
+  const { payloadType, rtxPayloadType, redPayloadType, fecPayloadType, packetTimeMaxMs } = media;
+  const { mid, headerExtensions } = media;
   // Our own peer takes RED and FlexFEC; the player may not.
   const { redPayloadType: _red, fecPayloadType: _fec, ...own } = parameters;
   return {
@@ -201,5 +202,6 @@ function numbered(parameters: ConsumerParameters, media: PlayerMedia): ConsumerP
     ...(rtxPayloadType === undefined ? {} : { rtxPayloadType }),
     ...(redPayloadType === undefined ? {} : { redPayloadType }),
     ...(fecPayloadType === undefined ? {} : { fecPayloadType }),
+    ...(packetTimeMaxMs === undefined ? {} : { packetTimeMaxMs }),
   };
 }

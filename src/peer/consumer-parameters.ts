@@ -43,7 +43,7 @@ function layerOf(
 }
 
 function parametersOf(
-  { payloadType, rtxPayloadType, redPayloadType, mid, headerExtensions }: AcceptedMedia,
+  { payloadType, rtxPayloadType, redPayloadType, packetTimeMaxMs, mid, headerExtensions }: AcceptedMedia,
   cname: string,
   { ssrc, rtxSsrc }: { readonly ssrc: number; readonly rtxSsrc?: number },
 ): ConsumerParameters {
@@ -52,6 +52,7 @@ function parametersOf(
     payloadType,
     ...(rtxPayloadType === undefined || rtxSsrc === undefined ? {} : { rtxSsrc, rtxPayloadType }),
     ...(redPayloadType === undefined ? {} : { redPayloadType }),
+    ...(packetTimeMaxMs === undefined ? {} : { packetTimeMaxMs }),
     mid,
     cname,
     headerExtensions,

@@ -47,6 +47,7 @@ const CONSUMER: NativeConsumerParameters = {
   playoutDelayId: 3,
   absCaptureTimeId: 4,
   playoutDelayMaxMs: 0,
+  packetTimeMaxMs: 0,
   targetBitrateBps: 4_000_000,
   forwarded: false,
 };
@@ -106,7 +107,7 @@ describe.skipIf(addon === undefined)('the surface of the addon', () => {
       await once(server, 'listening');
       const { address, port } = server.address() as AddressInfo;
       const endpoint = plane.createEndpoint('ufrag', 'password');
-      const dialled = plane.dialRelay(endpoint, { address, port }, '');
+      const dialled = plane.dialRelay(endpoint, { address, port }, null);
       const [connection] = (await once(server, 'connection')) as [Socket];
       expect([dialled.address, dialled.port]).toEqual([connection.remoteAddress, connection.remotePort]);
       for (const _ of [2, 3, 4]) {
@@ -114,7 +115,7 @@ describe.skipIf(addon === undefined)('the surface of the addon', () => {
       }
       const refusal = expect.objectContaining({ code: 'ERR_ENDPOINT_LIMIT' });
       expect(() => plane.openRelay(endpoint, LOOPBACK, { address, port })).toThrow(refusal);
-      expect(() => plane.dialRelay(endpoint, { address, port }, '')).toThrow(refusal);
+      expect(() => plane.dialRelay(endpoint, { address, port }, null)).toThrow(refusal);
       connection.destroy();
       server.close();
     },

@@ -100,8 +100,9 @@ export class TurnAllocation {
     try {
       return await Promise.race([opened, late]);
     } catch (thrown) {
-      // The requests of werift go on for some seconds, and so would a handshake.
-      void allocation?.close();
+      // The requests of werift go on for some seconds, and so would a handshake. The end of a stream ends what the server may
+      // have made; by UDP its late answer is awaited, and the address given back.
+      if (server.transport !== 'udp') void allocation?.close();
       opened.catch(() => undefined).finally(() => void allocation?.close());
       throw asError(thrown);
     } finally {

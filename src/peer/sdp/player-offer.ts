@@ -7,6 +7,7 @@ import { extensionIds, MAX_CANDIDATES, MAX_SDP_BYTES } from './sdp-answer.js';
 import { readTransport, type TransportAttributes } from './sdp-transport.js';
 import {
   codecsOf,
+  maxPacketTimeMs,
   parseSessionDescription,
   type SdpCodec,
   type SdpMedia,
@@ -23,6 +24,8 @@ export interface PlayerMedia {
   readonly rtxPayloadType?: number;
   /** RED (RFC 2198) of the sound. */
   readonly redPayloadType?: number;
+  /** `a=maxptime` of the sound, as {@link maxPacketTimeMs} gives it. */
+  readonly packetTimeMaxMs?: number;
   /** FlexFEC of the pictures. */
   readonly fecPayloadType?: number;
   readonly headerExtensions: HeaderExtensionIds;
@@ -202,11 +205,13 @@ function acceptAudio(media: SdpMedia): PlayerMedia | null {
     return null;
   }
   const { payloadType } = opus;
+  const packetTimeMaxMs = maxPacketTimeMs(media);
   const red = offered.find((codec) => repeats(media, codec, payloadType));
   return {
     mid: midOf(media),
     payloadType,
     ...(red === undefined ? {} : { redPayloadType: red.payloadType }),
+    ...(packetTimeMaxMs === undefined ? {} : { packetTimeMaxMs }),
     headerExtensions: offeredExtensions(media),
     codecLines: [
       `a=rtpmap:${payloadType} opus/48000/2`,

@@ -5,6 +5,7 @@ import { readCandidate } from '../ice/ice-candidate.js';
 import { FEC_NAME, HEADER_EXTENSION_URIS, SIMULCAST_EXTENSION_URIS } from './offered-media.js';
 import {
   codecsOf,
+  maxPacketTimeMs,
   parseSessionDescription,
   type SdpMedia,
   type SessionDescription,
@@ -21,6 +22,8 @@ export interface AcceptedMedia {
   readonly rtxPayloadType?: number;
   /** RED (RFC 2198) of the sound. */
   readonly redPayloadType?: number;
+  /** `a=maxptime` of the sound, as {@link maxPacketTimeMs} gives it. */
+  readonly packetTimeMaxMs?: number;
   /** FlexFEC of the pictures. */
   readonly fecPayloadType?: number;
   readonly headerExtensions: HeaderExtensionIds;
@@ -162,11 +165,13 @@ function acceptedAudio(offered: SdpMedia, answered: SdpMedia, mid: string): Acce
     return null;
   }
   const offersRed = codecsOf(offered).some(({ name }) => name === 'red');
+  const packetTimeMaxMs = maxPacketTimeMs(answered);
   const red = codecs.find(({ name, clockRateHz }) => offersRed && name === 'red' && clockRateHz === 48_000);
   return {
     mid,
     payloadType: opus.payloadType,
     ...(red === undefined ? {} : { redPayloadType: red.payloadType }),
+    ...(packetTimeMaxMs === undefined ? {} : { packetTimeMaxMs }),
     headerExtensions: acceptedExtensions(offered, answered),
   };
 }
@@ -224,6 +229,7 @@ export function sameMedia(before: AcceptedAnswer, after: AcceptedAnswer): boolea
     before.video.fecPayloadType === after.video.fecPayloadType &&
     before.video.rids?.join(';') === after.video.rids?.join(';') &&
     before.audio?.payloadType === after.audio?.payloadType &&
-    before.audio?.redPayloadType === after.audio?.redPayloadType
+    before.audio?.redPayloadType === after.audio?.redPayloadType &&
+    before.audio?.packetTimeMaxMs === after.audio?.packetTimeMaxMs
   );
 }

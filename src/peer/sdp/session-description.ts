@@ -29,6 +29,8 @@ export interface SdpCodec {
 }
 
 const MEDIA_LINE = /^([a-z]+) (\d{1,5})(?:\/\d+)? ([A-Za-z0-9/]+) (.+)$/;
+/** RFC 8866 section 9: `non-zero-int-or-real`. */
+const PACKET_TIME = /^\d{1,5}(?:\.\d{1,9})?$/;
 const RTPMAP = /^(\d{1,3}) ([^/ ]+)\/(\d{1,6})(?:\/\d+)?$/;
 
 /** @returns undefined where the text is no SDP. Lines that do not concern WebRTC are passed over. */
@@ -68,6 +70,17 @@ export function valuesOf(attributes: readonly SdpAttribute[], name: string): str
 export function inheritedValues(session: SessionDescription, media: SdpMedia, name: string): string[] {
   const own = valuesOf(media.attributes, name);
   return own.length > 0 ? own : valuesOf(session.attributes, name);
+}
+
+/**
+ * The longest media that a packet of the section may carry (`a=maxptime`, RFC 8866 section 6.5), in whole ms, at least 1.
+ *
+ * @returns undefined where it does not say, or says what is no time
+ */
+export function maxPacketTimeMs(media: SdpMedia): number | undefined {
+  const [value = ''] = valuesOf(media.attributes, 'maxptime');
+  if (!PACKET_TIME.test(value) || Number(value) === 0) return undefined;
+  return Math.max(1, Math.floor(Number(value)));
 }
 
 /** The codecs of a section in the order of its `m=` line. */

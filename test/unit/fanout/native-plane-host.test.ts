@@ -26,7 +26,7 @@ function hostThatBinds(
     },
     openRelay: (_endpoint, address) => ({ socket: 1, address, port: bind(0) }),
     dialRelay: (_endpoint, _server, name) => {
-      asked.push(`dial ${name}`);
+      asked.push(`dial ${String(name)}`);
       return { socket: 1 << 30, address: '127.0.0.1', port: bind(0) };
     },
     trustCertificates: (pem) => void asked.push(pem.slice(0, 27)),
@@ -101,12 +101,19 @@ describe('a socket to a TURN server', () => {
 
   it('over TLS is told the name of the server, once certificates are trusted', () => {
     const { host: opened, asked } = hostThatBinds(() => PORT);
-    for (const name of ['turn.test', 'turn.test.', '192.0.2.1']) {
+    const hosts = ['turn.test', 'turn.test.', '192.0.2.1', '2001:db8::1', 'Türn.test'];
+    for (const name of hosts) {
       expect(opened.openRelay(1, 'tls', '0.0.0.0', server, name)).toBeDefined();
     }
     expect(opened.openRelay(1, 'tcp', '0.0.0.0', server, 'turn.test')).toBeDefined();
-    const names = ['turn.test', 'turn.test', '192.0.2.1', ''];
+    const names = ['turn.test', 'turn.test', '192.0.2.1', '2001:db8::1', 'xn--trn-hoa.test', 'null'];
     expect(asked).toEqual(['-----BEGIN CERTIFICATE-----', ...names.map((name) => `dial ${name}`)]);
+  });
+
+  it('over TLS is never one over TCP, whatever the name', () => {
+    const { host: opened, asked } = hostThatBinds(() => PORT);
+    for (const name of ['', '.', 'xn--a']) opened.openRelay(1, 'tls', '0.0.0.0', server, name);
+    expect(asked.slice(1)).toEqual(['dial ', 'dial ', 'dial ']);
   });
 
   it('over TLS is none of the plane where Node verifies no certificates', () => {
@@ -114,7 +121,7 @@ describe('a socket to a TURN server', () => {
     const { host: opened, asked } = hostThatBinds(() => PORT);
     expect(opened.openRelay(1, 'tls', '0.0.0.0', server, 'turn.test')).toBeUndefined();
     expect(opened.openRelay(1, 'tcp', '0.0.0.0', server, 'turn.test')).toBeDefined();
-    expect(asked).toEqual(['dial ']);
+    expect(asked).toEqual(['dial null']);
   });
 
   it('that the system does not have at all is not warned of', () => {

@@ -9,7 +9,7 @@ import { trustedCertificates } from '../../../src/fanout/trusted-certificates.js
 
 const known = Object.getOwnPropertyDescriptor(tls, 'getCACertificates');
 /** As Node 22.15 has it; undefined: as before. */
-function setDefaultCertificates(get: (() => string[]) | undefined): void {
+function setDefaultCertificates(get: ((type: string) => string[]) | undefined): void {
   Object.defineProperty(tls, 'getCACertificates', { value: get, configurable: true });
 }
 
@@ -26,8 +26,22 @@ afterEach(() => {
 
 describe('the certificates that the plane trusts', () => {
   it('are those of TLS clients of Node', () => {
-    setDefaultCertificates(() => ['one', 'two']);
+    let extra: string[] = [];
+    setDefaultCertificates((type) => (type === 'extra' ? extra : ['one', 'two']));
     expect(trustedCertificates()).toEqual({ pem: 'one\ntwo', withSystem: false });
+    // The application has set others than those of OpenSSL.
+    vi.stubEnv('NODE_OPTIONS', '--use-openssl-ca');
+    expect(trustedCertificates()).toEqual({ pem: 'one\ntwo', withSystem: false });
+    extra = ['one'];
+    expect(trustedCertificates().withSystem).toBe(false);
+    extra = ['two', 'one'];
+    expect(trustedCertificates()).toEqual({ pem: 'one\ntwo', withSystem: true });
+  });
+
+  it('are those of OpenSSL where Node names none', () => {
+    vi.stubEnv('NODE_OPTIONS', '--use-openssl-ca');
+    setDefaultCertificates(() => []);
+    expect(trustedCertificates()).toEqual({ pem: '', withSystem: true });
   });
 
   it('are those that Node has and a file of others where Node does not say', async () => {

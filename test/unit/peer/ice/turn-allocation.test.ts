@@ -80,9 +80,13 @@ let clock: VirtualClock;
 let allocation: TurnAllocation;
 let ended: string[];
 
-const open = (credential: string = SERVER.credential, to = server): Promise<TurnAllocation> =>
+const open = (
+  credential: string = SERVER.credential,
+  to = server,
+  transport: 'udp' | 'tcp' = SERVER.transport,
+): Promise<TurnAllocation> =>
   TurnAllocation.open(
-    { ...SERVER, credential },
+    { ...SERVER, credential, transport },
     { localAddress: undefined, timeoutMs: 3000, clock, openSocket: () => to },
   );
 
@@ -205,10 +209,22 @@ describe('an allocation at a TURN server on a socket of the media plane', () => 
     expect(other.closed).toBe(true);
   });
 
-  it('closes the connection at once if there is no answer in time', async () => {
+  it('is given back if the answer comes too late by UDP', async () => {
     const other = new PlayedServer();
     other.isSilent = true;
-    const opening = open(SERVER.credential, other);
+    const refused = expect(open(SERVER.credential, other)).rejects.toThrow('no answer in time');
+    await clock.advance(3000);
+    await refused;
+    other.isSilent = false;
+    // The request is repeated.
+    await until(() => expect(other.closed).toBe(true));
+    expect(other.asked).toEqual([methods.ALLOCATE, methods.REFRESH]);
+  });
+
+  it('closes a stream at once if there is no answer in time', async () => {
+    const other = new PlayedServer();
+    other.isSilent = true;
+    const opening = open(SERVER.credential, other, 'tcp');
     const refused = expect(opening).rejects.toThrow('no answer in time');
     await clock.advance(2999);
     expect(other.closed).toBe(false);

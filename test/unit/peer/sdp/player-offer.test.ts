@@ -211,6 +211,12 @@ describe('the offer of a player', () => {
     });
   });
 
+  it('says how long a packet of sound may be', () => {
+    const bounded = sdp(OFFER).replace('a=rtpmap:109 opus/48000/2', '$&\r\na=maxptime:40');
+    expect(readPlayerOffer(bounded, ['h264'], true).audio?.packetTimeMaxMs).toBe(40);
+    expect(readPlayerOffer(sdp(OFFER), ['h264'], true).audio).not.toHaveProperty('packetTimeMaxMs');
+  });
+
   it('gets its sound repeated if it takes RED of it', () => {
     const withRed = (blocks: string): string =>
       sdp(OFFER).replace('a=rtpmap:63 red/48000/2', `a=rtpmap:63 red/48000/2\r\na=fmtp:63 ${blocks}`);

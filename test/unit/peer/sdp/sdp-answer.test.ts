@@ -141,6 +141,29 @@ describe('readAnswer', () => {
     expect(readAnswer(answer([...VIDEO, extension, ...layers('recv')]), OFFER).video.rids).toBeUndefined();
   });
 
+  it.each([
+    ['20', 20],
+    ['40', 40],
+    ['2.5', 2],
+    ['0.5', 1],
+    ['0', undefined],
+    ['0.0', undefined],
+    ['-20', undefined],
+    ['20 ms', undefined],
+    ['123456', undefined],
+    ['', undefined],
+  ])('gives how long a packet of the sound may be: %j', (value, expected) => {
+    const audio = [...AUDIO, `a=maxptime:${value}`];
+    expect(readAnswer(answer(VIDEO, audio), OFFER).audio?.packetTimeMaxMs).toBe(expected);
+  });
+
+  it('does not take the bound of other sections for that of the sound', () => {
+    const video = [...VIDEO, 'a=maxptime:20'];
+    const accepted = readAnswer(answer(video), OFFER);
+    expect(accepted.audio).not.toHaveProperty('packetTimeMaxMs');
+    expect(accepted.video).not.toHaveProperty('packetTimeMaxMs');
+  });
+
   it('gives RED of the sound where it was offered and accepted', () => {
     const offerWithRed = OFFER.replace('SAVPF 111', 'SAVPF 111 63').replace(
       'a=rtpmap:111 opus/48000/2',
