@@ -16,10 +16,11 @@ constexpr uint8_t kProtocols[] = {9, 's', 't', 'u', 'n', '.', 't', 'u', 'r', 'n'
 bool setServerName(SSL* ssl, const std::string& name) {
   X509_VERIFY_PARAM* const parameters = SSL_get0_param(ssl);
   X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  // RFC 6066 section 3 has no addresses as names of servers. A dot at the beginning would let OpenSSL accept every name that
-  // ends so.
+  // RFC 6066 section 3 has no addresses as names of servers. A dot at the beginning would let OpenSSL accept
+  // every name that ends so.
   return X509_VERIFY_PARAM_set1_ip_asc(parameters, name.c_str()) == 1 ||
-         (!name.empty() && name.front() != '.' && X509_VERIFY_PARAM_set1_host(parameters, name.data(), name.size()) == 1 &&
+         (!name.empty() && name.front() != '.' &&
+          X509_VERIFY_PARAM_set1_host(parameters, name.data(), name.size()) == 1 &&
           SSL_set_tlsext_host_name(ssl, name.c_str()) == 1);
 }
 

@@ -125,8 +125,10 @@ TEST("joined sound is no larger than a packet of an ordinary picture, and no lon
 }
 
 TEST("joined sound lasts no longer than the viewer takes of one packet") {
-  for (const auto& [maxMs, count] : {std::pair{1U, 1U}, {20U, 1U}, {39U, 1U}, {40U, 2U}, {60U, 3U}, {UINT32_MAX, 3U}}) {
-    EXPECT_EQ(joinedOf({sound(0, 9, 1), sound(960, 9, 1), sound(1920, 9, 1), sound(2880, 9, 1)}, maxMs), count);
+  for (const auto& [maxMs, count] :
+       {std::pair{1U, 1U}, {20U, 1U}, {39U, 1U}, {40U, 2U}, {60U, 3U}, {UINT32_MAX, 3U}}) {
+    EXPECT_EQ(joinedOf({sound(0, 9, 1), sound(960, 9, 1), sound(1920, 9, 1), sound(2880, 9, 1)}, maxMs),
+              count);
   }
   // Viewers who take different ones have the same to come.
   FrameHistory history(1'000'000, false);
