@@ -1,5 +1,5 @@
 // Fails where the message of an error in src/ ends with a period: a message is a sentence that may stand inside another one. And where
-// what is cleaned up after an error may fail unnoticed: `cleanUp` of src/base/ logs it.
+// a `catch` begins by cleaning up what may fail unnoticed: `cleanUp` of src/base/ logs it.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -179,7 +179,7 @@ const ROUTER_OPTIONS = {
   /**
    * The video encoder: `auto` takes for each codec the first that works, H.264: `h264_nvenc`, `h264_vaapi`, `h264_qsv`,
    * `libx264`; VP8: `vp8_vaapi`, `libvpx`; VP9: `vp9_vaapi`, `vp9_qsv`, `libvpx-vp9`; AV1: `av1_nvenc`,
-   * `av1_vaapi`, `av1_qsv`, `libsvtav1`; H.265: `hevc_nvenc`, `hevc_vaapi`, `hevc_qsv`, `libx265`. A name stands for its codec, and is refused at construction where it does not work; `{ h264, vp8 }` names one per codec. One that fails in mid-stream is
+   * `av1_vaapi`, `av1_qsv`, `libsvtav1`; H.265: `hevc_nvenc`, `hevc_vaapi`, `hevc_qsv`, `libx265`. A name stands for its codec, and is refused at construction where it does not work; where all sessions of its device are taken it is tried again later; `{ h264, vp8 }` names one per codec. One that fails in mid-stream is
    * followed by the next. Default `auto`.
    */
   encoder: option<'auto' | EncoderName | Readonly<Partial<Record<VideoCodec, string>>>, EncoderChoice>(

@@ -217,13 +217,13 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
     }
   }
 
-  /** For the router alone: ends what iterates. */
   /** Ends a session whose id nobody will ever be told. */
   discard(session: StreamSession): void {
     const { registry, logger } = this.#parameters;
     void cleanUp(registry.end(session, 'deleted'), 'a session that nobody knows of', logger);
   }
 
+  /** For the router alone: ends what iterates. */
   close(): void {
     this.#events.close();
   }

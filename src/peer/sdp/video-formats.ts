@@ -85,8 +85,9 @@ export const VIDEO_FORMATS: Readonly<Record<VideoCodec, VideoFormat>> = {
     payloadType: 104,
     rtxPayloadType: 105,
     parameters: h265Parameters(MAX_H265_LEVEL_ID),
-    // RFC 7798 section 7.1: without them they are the Main profile, the main tier, and one stream over one transport.
+    // RFC 7798 section 7.1: without them it is the Main profile, the main tier, and one stream over one transport.
     fits: ({ parameters }) =>
+      (parameters.get('profile-space') ?? '0') === '0' &&
       (parameters.get('profile-id') ?? '1') === '1' &&
       (parameters.get('tier-flag') ?? '0') === '0' &&
       (parameters.get('tx-mode') ?? 'SRST').toUpperCase() === 'SRST',

@@ -104,18 +104,22 @@ export class PageFiles {
       () => isUploading(files),
     );
     const withdraw = (): void => prompts.withdraw(id);
-    const onNavigated = ({ frame }: Protocol.Page.FrameNavigatedEvent): void => {
-      if (frame.id === frameId || frame.parentId === undefined) withdraw();
+    // Frames of a document that is replaced are not reported as detached.
+    const onNavigated = ({ frame: { id: navigated, parentId } }: Protocol.Page.FrameNavigatedEvent): void => {
+      const hasAll = parentId === undefined || navigated === session.target.targetId;
+      if (navigated === frameId || hasAll) withdraw();
     };
     const onDetached = (detached: Protocol.Page.FrameDetachedEvent): void => {
       if (detached.frameId === frameId) withdraw();
     };
     session.on('Page.frameNavigated', onNavigated);
     session.on('Page.frameDetached', onDetached);
+    session.once('Inspector.targetCrashed', withdraw);
     session.once('disconnected', withdraw);
     const answered = await answer;
     session.off('Page.frameNavigated', onNavigated);
     session.off('Page.frameDetached', onDetached);
+    session.off('Inspector.targetCrashed', withdraw);
     session.off('disconnected', withdraw);
     const fileIds = 'cancel' in answered ? [] : answered.fileIds;
     const paths = (await uploadedPaths(files, fileIds)).slice(0, multiple ? undefined : 1);

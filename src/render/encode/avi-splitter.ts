@@ -9,8 +9,8 @@ const TYPE_BYTES = 4;
 const PICTURE = '00dc';
 
 /**
- * Finds H.265 access units, as Annex B, in AVI (Microsoft, AVI RIFF File Reference): FFmpeg writes them there since long before it wrote
- * them into FLV, and a chunk says how long it is, so that a picture is complete without the next one. An empty chunk stands for a
+ * Finds H.265 access units, as Annex B, in AVI (Microsoft, AVI RIFF File Reference): FFmpeg has long been able to write them there, and only since
+ * lately into FLV; and a chunk says how long it is, so that a picture is complete without the next one. An empty chunk stands for a
  * picture that the encoder left out.
  */
 export class AviSplitter implements PictureSplitter {
@@ -25,7 +25,8 @@ export class AviSplitter implements PictureSplitter {
     if (!this.#started) {
       if (queue.byteLength < FILE_HEADER_BYTES) return pictures;
       const header = queue.take(FILE_HEADER_BYTES).toString('latin1');
-      if (!header.startsWith('RIFF') || !header.endsWith('AVI ')) throw new Error('This is no AVI');
+      if (!header.startsWith('RIFF') || !header.endsWith('AVI '))
+        throw new Error('Expected a RIFF file of type AVI; received another file');
       this.#started = true;
     }
     while (queue.byteLength >= CHUNK_HEADER_BYTES + TYPE_BYTES) {
@@ -36,7 +37,8 @@ export class AviSplitter implements PictureSplitter {
         continue;
       }
       const bytes = queue.peek(CHUNK_HEADER_BYTES).readUInt32LE(4);
-      if (bytes > MAX_PICTURE_BYTES) throw new Error(`A chunk of ${bytes} bytes was announced`);
+      if (bytes > MAX_PICTURE_BYTES)
+        throw new Error(`Expected a chunk of at most ${MAX_PICTURE_BYTES} bytes; received one of ${bytes}`);
       const paddingBytes = bytes % 2;
       if (queue.byteLength < CHUNK_HEADER_BYTES + bytes + paddingBytes) break;
       queue.take(CHUNK_HEADER_BYTES);

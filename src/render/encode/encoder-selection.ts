@@ -142,7 +142,12 @@ export class EncoderSelection {
     for (const { name, reason = '' } of reports.filter(hasNoSessionLeft)) {
       for (const codec of VIDEO_CODECS) {
         const busy = this.#all[codec].find((candidate) => candidate.name === name && !isCertain(candidate));
-        if (busy !== undefined) this.seats.refuse(busy, reason);
+        if (busy === undefined) continue;
+        this.#logger.warn(
+          { encoder: name, reason },
+          'an encoder has no session left; it is tried again later',
+        );
+        this.seats.refuse(busy, reason);
       }
     }
   }

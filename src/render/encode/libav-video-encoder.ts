@@ -142,7 +142,7 @@ export const LIBAV_ENCODERS: Readonly<Record<EncoderName, LibavEncoderSettings>>
       'forced-idr': 1,
       // At a constant quality below the bit rate, a page at rest costs next to nothing. Text needs the small blocks that ultrafast leaves out: one
       // that scrolls, 640x360 at 1 Mbit/s, has an SSIM of 0.990 instead of 0.960. A keyframe may take the whole buffer.
-      // Otherwise each encoder has a thread for each core.
+      // Without `pools` each encoder has a thread for each core.
       'x265-params': 'crf=18:min-cu-size=8:vbv-init=1:pools=4:scenecut=0:high-tier=0:info=0:log-level=none',
     },
     inputs: [AV_PIX_FMT_YUV420P],
@@ -150,7 +150,7 @@ export const LIBAV_ENCODERS: Readonly<Record<EncoderName, LibavEncoderSettings>>
     // FFmpeg hands x265 its rate only when it opens it.
     dynamicBitrate: false,
     countsPictures: true,
-    // FFmpeg takes them for pictures that are encoded at once, each of which comes out later by one.
+    // FFmpeg gives their number to x265 as that of pictures that are encoded at once: each holds the output back by one picture.
     maxThreads: 1,
   },
 };
@@ -177,6 +177,8 @@ export class LibavVideoEncoder implements VideoEncoder {
   #device: HardwareDevice | undefined;
   #context: CodecContext;
   #bitrateBps: number;
+  /** As the encoder was opened. */
+  #bufferSeconds = VBV_SECONDS;
   /** Of the picture before; undefined: it is the first. */
   #lastCaptureTimeUs: number | undefined;
   #converter: { scaler: SoftwareScaleContext; picture: Frame } | undefined;
@@ -254,6 +256,7 @@ export class LibavVideoEncoder implements VideoEncoder {
     this.#context.freeContext();
     this.#device?.close();
     this.#device = undefined;
+    this.#bufferSeconds = bufferSeconds;
     this.#context = this.#open(bufferSeconds);
   }
 
@@ -353,8 +356,13 @@ export class LibavVideoEncoder implements VideoEncoder {
     this.#lastCaptureTimeUs = captureTimeUs;
     const intervals = (elapsedUs * this.#parameters.frameRate) / MICROSECONDS_PER_SECOND;
     if (this.#settings.dynamicBitrate) this.#refillBuffer(intervals);
-    // A keyframe of a still page must look like it, and its buffer is only full at the start.
-    else if (keyframe && intervals >= PAUSE_INTERVALS) this.#reopen(VBV_SECONDS_AFTER_PAUSE);
+    else if (keyframe) this.#reopenForKeyframe(intervals >= PAUSE_INTERVALS);
+  }
+
+  /** A keyframe of a still page must look like it, and the buffer is only full at the start. The larger buffer is for that one alone. */
+  #reopenForKeyframe(isAfterPause: boolean): void {
+    if (isAfterPause) this.#reopen(VBV_SECONDS_AFTER_PAUSE);
+    else if (this.#bufferSeconds !== VBV_SECONDS) this.#reopen();
   }
 
   /**

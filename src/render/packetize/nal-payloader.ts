@@ -5,7 +5,7 @@ import { DEFAULT_MAX_PAYLOAD_BYTES, type RtpPayloads } from './rtp-payloads.js';
 
 /** How NAL units of a codec are carried by RTP; a header is a number of `headerBytes` bytes. */
 export interface NalFormat {
-  /** Of a NAL unit, and of the payload header that stands in its place. */
+  /** Size of the header of a NAL unit, and of the payload header that stands in its place. */
   readonly headerBytes: 1 | 2;
   /** `nal_unit_type` of a header. */
   readonly typeOf: (header: number) => number;
@@ -20,11 +20,11 @@ export interface NalFormat {
   readonly fragmentType: number;
 }
 
-/** Of the byte behind the payload header of a fragment; its low bits are the type of the NAL unit. */
+/** Bits of the byte behind the payload header of a fragment; its low bits are the type of the NAL unit. */
 const FRAGMENT_START_BIT = 0x80;
 const FRAGMENT_END_BIT = 0x40;
 const FRAGMENT_BYTE = 1;
-/** Before each NAL unit of an aggregate. */
+/** The size that stands before each NAL unit of an aggregate. */
 const SIZE_BYTES = 2;
 
 /**

@@ -204,11 +204,14 @@ describe('the offer of a player', () => {
       ]);
     });
 
-    it.each(['profile-id=2', 'tier-flag=1', 'tx-mode=MRST'])('is refused with %s', (parameters) => {
-      expect(() => readPlayerOffer(offering(parameters), ['h265'], true)).toThrow(
-        'The SDP offer has no video codec of this session: H.265 (profile-id=1, tier-flag=0, tx-mode=SRST)',
-      );
-    });
+    it.each(['profile-id=2', 'profile-space=1;profile-id=1', 'tier-flag=1', 'tx-mode=MRST'])(
+      'is refused with %s',
+      (parameters) => {
+        expect(() => readPlayerOffer(offering(parameters), ['h265'], true)).toThrow(
+          'The SDP offer has no video codec of this session: H.265 (profile-id=1, tier-flag=0, tx-mode=SRST)',
+        );
+      },
+    );
   });
 
   it('says how long a packet of sound may be', () => {

@@ -8,7 +8,9 @@ import type { CdpSession } from '../../../../src/render/capture/cdp-connection.j
 import { PageFiles } from '../../../../src/render/capture/page-files.js';
 import { PagePrompts } from '../../../../src/render/capture/page-prompts.js';
 
-class FakeTab extends EventEmitter {
+/** A frame of another site, which has a session of its own. */
+class FakeFrame extends EventEmitter {
+  readonly target = { targetId: 'site' };
   send(): Promise<object> {
     return Promise.resolve({ node: {}, object: {} });
   }
@@ -17,10 +19,16 @@ class FakeTab extends EventEmitter {
 it.each([
   ['its frame has another document', 'Page.frameNavigated', { frame: { id: 'child', parentId: 'main' } }],
   ['its tab has another document', 'Page.frameNavigated', { frame: { id: 'main' } }],
+  [
+    'the frame above it has another document',
+    'Page.frameNavigated',
+    { frame: { id: 'site', parentId: 'main' } },
+  ],
   ['its frame is removed', 'Page.frameDetached', { frameId: 'child' }],
+  ['its process crashes', 'Inspector.targetCrashed', undefined],
   ['its process goes', 'disconnected', undefined],
 ])('a file chooser is withdrawn when %s, and not before', async (_when, event, parameters) => {
-  const tab = new FakeTab();
+  const tab = new FakeFrame();
   const events: PageEvent[] = [];
   const emit = (told: PageEvent): void => void events.push(told);
   const files = new PageFiles({

@@ -156,10 +156,10 @@ describe('what is not of the container is refused', () => {
   });
 
   it('no AVI, and a chunk that is too large', () => {
-    expect(() => new AviSplitter().push(Buffer.alloc(40))).toThrow('This is no AVI');
+    expect(() => new AviSplitter().push(Buffer.alloc(40))).toThrow('Expected a RIFF file of type AVI');
     const large = Buffer.from(AVI);
     large.writeUInt32LE(2 ** 30, AVI_HEADER.length + 4);
-    expect(() => new AviSplitter().push(large)).toThrow('A chunk of 1073741824 bytes was announced');
+    expect(() => new AviSplitter().push(large)).toThrow('received one of 1073741824');
   });
 
   it('no IVF, and a frame that is too large', () => {
