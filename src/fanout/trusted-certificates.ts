@@ -24,7 +24,10 @@ export function trustedCertificates(): TrustedCertificates {
     return { pem: certificates.join('\n'), withSystem };
   }
   const withSystem = usesOpenSslStore();
-  return { pem: [...(withSystem ? [] : tls.rootCertificates), ...extraCertificates()].join('\n'), withSystem };
+  return {
+    pem: [...(withSystem ? [] : tls.rootCertificates), ...extraCertificates()].join('\n'),
+    withSystem,
+  };
 }
 
 function extraCertificates(): readonly string[] {
