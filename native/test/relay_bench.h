@@ -83,12 +83,12 @@ class TcpServer {
       sendRaw(tls_->takeRecords());
     }
   }
-  /** In pieces of three bytes. */
+  /** In pieces. */
   void sendRaw(Bytes bytes) {
     const int on = 1;
     setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    for (size_t at = 0; at < bytes.size(); at += 3) {
-      const Bytes piece = bytes.subspan(at, std::min<size_t>(3, bytes.size() - at));
+    for (size_t at = 0; at < bytes.size(); at += pieceBytes) {
+      const Bytes piece = bytes.subspan(at, std::min(pieceBytes, bytes.size() - at));
       EXPECT_EQ(::send(fd_, piece.data(), piece.size(), MSG_NOSIGNAL), static_cast<ssize_t>(piece.size()));
     }
   }
@@ -115,6 +115,8 @@ class TcpServer {
       }));
     }
   }
+
+  size_t pieceBytes = 3;
 
  private:
   int listener_;
