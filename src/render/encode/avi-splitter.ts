@@ -9,8 +9,8 @@ const TYPE_BYTES = 4;
 const PICTURE = '00dc';
 
 /**
- * Finds H.265 access units, as Annex B, in AVI (Microsoft, AVI RIFF File Reference): FFmpeg has long been able to write them there, and only since
- * lately into FLV; and a chunk says how long it is, so that a picture is complete without the next one. An empty chunk stands for a
+ * Finds H.265 access units, as Annex B, in AVI (Microsoft, AVI RIFF File Reference). FFmpeg has long been able to write them to AVI,
+ * but to FLV only recently. A chunk says how long it is, so a picture is complete without the next one. An empty chunk stands for a
  * picture that the encoder left out.
  */
 export class AviSplitter implements PictureSplitter {
