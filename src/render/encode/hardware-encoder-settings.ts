@@ -8,33 +8,51 @@ import {
 
 import type { LibavEncoderSettings } from './libav-encoder-settings.js';
 
-/** Newer Intel hardware has no encoder but the low-power one, older has no low-power one for every codec. */
-const VAAPI_VARIANTS = [{ low_power: 0 }, { low_power: 1 }] as const;
+const NVENC_OPTIONS = {
+  // p1 to p4 are the presets without a second pass; p2 is where more quality begins to cost latency.
+  preset: 'p2',
+  tune: 'ull',
+  rc: 'cbr',
+  // No reordering, and no picture held back in the queue between driver and caller.
+  zerolatency: 1,
+  delay: 0,
+  'rc-lookahead': 0,
+  multipass: 'disabled',
+  b_ref_mode: 'disabled',
+  'forced-idr': 1,
+  // A scene cut would put a keyframe where nobody asked for one.
+  'no-scenecut': 1,
+} as const;
+
+const NVENC = {
+  inputs: [AV_PIX_FMT_NV12, AV_PIX_FMT_YUV420P],
+  matrices: ['bt601', 'bt709'],
+  dynamicBitrate: true,
+  deviceOption: 'gpu',
+} as const;
+
+const VAAPI = {
+  inputs: [AV_PIX_FMT_NV12],
+  matrices: ['bt601', 'bt709'],
+  // libavcodec/vaapi_encode.c reads the rate when it opens the encoder.
+  dynamicBitrate: false,
+  device: { type: AV_HWDEVICE_TYPE_VAAPI, surface: AV_PIX_FMT_VAAPI },
+  // Newer Intel hardware has no encoder but the low-power one, older has no low-power one for every codec.
+  variants: [{ low_power: 0 }, { low_power: 1 }],
+} as const;
+
+const QSV = {
+  inputs: [AV_PIX_FMT_NV12],
+  matrices: ['bt601', 'bt709'],
+  device: { type: AV_HWDEVICE_TYPE_QSV, pathOption: 'child_device' },
+} as const;
 
 /** Encoders of graphics hardware. Bit rate and buffer are set on the codec itself, the same way for all. */
 export const HARDWARE_ENCODERS = {
   h264_nvenc: {
     codec: 'h264',
-    options: {
-      // p1 to p4 are the presets without a second pass; p2 is where more quality begins to cost latency.
-      preset: 'p2',
-      tune: 'ull',
-      rc: 'cbr',
-      // No reordering, and no picture held back in the queue between driver and caller.
-      zerolatency: 1,
-      delay: 0,
-      'rc-lookahead': 0,
-      multipass: 'disabled',
-      b_ref_mode: 'disabled',
-      'forced-idr': 1,
-      // A scene cut would put a keyframe where nobody asked for one.
-      'no-scenecut': 1,
-      profile: 'baseline',
-    },
-    inputs: [AV_PIX_FMT_NV12, AV_PIX_FMT_YUV420P],
-    matrices: ['bt601', 'bt709'],
-    dynamicBitrate: true,
-    deviceOption: 'gpu',
+    options: { ...NVENC_OPTIONS, profile: 'baseline' },
+    ...NVENC,
   },
   h264_vaapi: {
     codec: 'h264',
@@ -48,60 +66,36 @@ export const HARDWARE_ENCODERS = {
       // Timing and identifier say nothing that RTP does not.
       sei: 0,
     },
-    inputs: [AV_PIX_FMT_NV12],
-    matrices: ['bt601', 'bt709'],
-    // libavcodec/vaapi_encode.c reads the rate when it opens the encoder.
-    dynamicBitrate: false,
-    device: { type: AV_HWDEVICE_TYPE_VAAPI, surface: AV_PIX_FMT_VAAPI },
-    variants: VAAPI_VARIANTS,
+    ...VAAPI,
   },
   vp8_vaapi: {
     codec: 'vp8',
     options: { rc_mode: 'CBR', async_depth: 1, idr_interval: 0 },
-    inputs: [AV_PIX_FMT_NV12],
+    ...VAAPI,
     // RFC 6386 section 9.2 knows BT.601 alone.
     matrices: ['bt601'],
-    dynamicBitrate: false,
-    device: { type: AV_HWDEVICE_TYPE_VAAPI, surface: AV_PIX_FMT_VAAPI },
-    variants: VAAPI_VARIANTS,
   },
   vp9_vaapi: {
     codec: 'vp9',
     options: { rc_mode: 'CBR', async_depth: 1, idr_interval: 0 },
-    inputs: [AV_PIX_FMT_NV12],
-    matrices: ['bt601', 'bt709'],
-    dynamicBitrate: false,
-    device: { type: AV_HWDEVICE_TYPE_VAAPI, surface: AV_PIX_FMT_VAAPI },
-    variants: VAAPI_VARIANTS,
+    ...VAAPI,
   },
   vp9_qsv: {
     codec: 'vp9',
     options: { preset: 'veryfast', async_depth: 1, forced_idr: 1, profile: 'profile0' },
-    inputs: [AV_PIX_FMT_NV12],
-    matrices: ['bt601', 'bt709'],
+    ...QSV,
     // libavcodec/qsvenc.c takes another rate while it runs for H.264 and HEVC.
     dynamicBitrate: false,
-    device: { type: AV_HWDEVICE_TYPE_QSV, pathOption: 'child_device' },
   },
   av1_nvenc: {
     codec: 'av1',
-    options: {
-      ...{ preset: 'p2', tune: 'ull', rc: 'cbr', zerolatency: 1, delay: 0, 'rc-lookahead': 0 },
-      ...{ multipass: 'disabled', b_ref_mode: 'disabled', 'forced-idr': 1, 'no-scenecut': 1 },
-    },
-    inputs: [AV_PIX_FMT_NV12, AV_PIX_FMT_YUV420P],
-    matrices: ['bt601', 'bt709'],
-    dynamicBitrate: true,
-    deviceOption: 'gpu',
+    options: NVENC_OPTIONS,
+    ...NVENC,
   },
   av1_vaapi: {
     codec: 'av1',
     options: { rc_mode: 'CBR', async_depth: 1, idr_interval: 0, profile: 'main' },
-    inputs: [AV_PIX_FMT_NV12],
-    matrices: ['bt601', 'bt709'],
-    dynamicBitrate: false,
-    device: { type: AV_HWDEVICE_TYPE_VAAPI, surface: AV_PIX_FMT_VAAPI },
-    variants: VAAPI_VARIANTS,
+    ...VAAPI,
   },
   av1_qsv: {
     codec: 'av1',
@@ -113,31 +107,18 @@ export const HARDWARE_ENCODERS = {
       look_ahead_depth: 0,
       profile: 'main',
     },
-    inputs: [AV_PIX_FMT_NV12],
-    matrices: ['bt601', 'bt709'],
+    ...QSV,
     dynamicBitrate: false,
-    device: { type: AV_HWDEVICE_TYPE_QSV, pathOption: 'child_device' },
   },
   hevc_nvenc: {
     codec: 'h265',
-    options: {
-      ...{ preset: 'p2', tune: 'ull', rc: 'cbr', zerolatency: 1, delay: 0, 'rc-lookahead': 0 },
-      ...{ multipass: 'disabled', b_ref_mode: 'disabled', 'forced-idr': 1, 'no-scenecut': 1 },
-      ...{ profile: 'main', tier: 'main' },
-    },
-    inputs: [AV_PIX_FMT_NV12, AV_PIX_FMT_YUV420P],
-    matrices: ['bt601', 'bt709'],
-    dynamicBitrate: true,
-    deviceOption: 'gpu',
+    options: { ...NVENC_OPTIONS, profile: 'main', tier: 'main' },
+    ...NVENC,
   },
   hevc_vaapi: {
     codec: 'h265',
     options: { rc_mode: 'CBR', async_depth: 1, idr_interval: 0, profile: 'main', tier: 'main', sei: 0 },
-    inputs: [AV_PIX_FMT_NV12],
-    matrices: ['bt601', 'bt709'],
-    dynamicBitrate: false,
-    device: { type: AV_HWDEVICE_TYPE_VAAPI, surface: AV_PIX_FMT_VAAPI },
-    variants: VAAPI_VARIANTS,
+    ...VAAPI,
   },
   hevc_qsv: {
     codec: 'h265',
@@ -156,10 +137,8 @@ export const HARDWARE_ENCODERS = {
       recovery_point_sei: 0,
       pic_timing_sei: 0,
     },
-    inputs: [AV_PIX_FMT_NV12],
-    matrices: ['bt601', 'bt709'],
+    ...QSV,
     dynamicBitrate: true,
-    device: { type: AV_HWDEVICE_TYPE_QSV, pathOption: 'child_device' },
   },
   h264_qsv: {
     codec: 'h264',
@@ -177,9 +156,7 @@ export const HARDWARE_ENCODERS = {
       recovery_point_sei: 0,
       pic_timing_sei: 0,
     },
-    inputs: [AV_PIX_FMT_NV12],
-    matrices: ['bt601', 'bt709'],
+    ...QSV,
     dynamicBitrate: true,
-    device: { type: AV_HWDEVICE_TYPE_QSV, pathOption: 'child_device' },
   },
 } as const satisfies Readonly<Record<string, LibavEncoderSettings>>;
