@@ -1,6 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 
 const MAX_SSRC = 2 ** 32;
+const MAX_SESSION_ID = 2 ** 32;
 
 /** The sources of one layer of a simulcast. */
 export interface LayerSources {
@@ -10,6 +11,8 @@ export interface LayerSources {
 
 /** Sources that are in our offers, or are named by their packets: the same in every offer to one viewer. */
 export interface OfferedSources {
+  /** `sess-id` of the origin (RFC 8866 section 5.2). */
+  readonly sessionId: number;
   /** RFC 7022. */
   readonly cname: string;
   /** One stream for both, by which the browser knows to keep them in step (RFC 8830). */
@@ -28,6 +31,7 @@ export function chooseSources(rids: readonly string[]): OfferedSources {
   const layer = (): LayerSources => ({ ssrc: freeSsrc(taken), rtxSsrc: freeSsrc(taken) });
   const first = layer();
   return {
+    sessionId: randomInt(MAX_SESSION_ID),
     cname: randomUUID(),
     streamId: randomUUID(),
     video: { ...first, trackId: randomUUID() },

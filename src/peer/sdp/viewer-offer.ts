@@ -1,5 +1,3 @@
-import { randomInt } from 'node:crypto';
-
 import type { VideoCodec } from '../../render/encode/encoded-frame.js';
 import { AUDIO_FORMATS, offeredExtensions, videoFormats } from './offered-media.js';
 import type { OfferedSources } from './offered-sources.js';
@@ -7,6 +5,8 @@ import { type TransportAttributes, transportLines } from './sdp-transport.js';
 import { simulcastLines } from './simulcast.js';
 
 export interface ViewerOffer {
+  /** Greater by one with each offer to the viewer (RFC 8829 section 5.2.2). */
+  readonly version: number;
   /** Best first. */
   readonly videoCodecs: readonly VideoCodec[];
   readonly audio: boolean;
@@ -23,7 +23,6 @@ export const FIRST_MID = '0';
 /** RFC 8841 section 5; browsers use the port of RFC 8832. */
 export const SCTP_PORT = 5000;
 export const MAX_MESSAGE_BYTES = 65_536;
-const MAX_SESSION_ID = 2 ** 32;
 /** RFC 8829 section 5.2.1: there are no candidates yet. */
 const NO_ADDRESS = 'IN IP4 0.0.0.0';
 
@@ -36,7 +35,7 @@ export function writeOffer(offer: ViewerOffer): string {
   ];
   const lines = [
     'v=0',
-    `o=- ${randomInt(MAX_SESSION_ID)} 0 ${NO_ADDRESS}`,
+    `o=- ${offer.sources.sessionId} ${offer.version} ${NO_ADDRESS}`,
     's=-',
     't=0 0',
     `a=group:BUNDLE ${sections.map((_, index) => index).join(' ')}`,

@@ -76,6 +76,7 @@ class WeriftViewerPeer implements ViewerPeer {
   readonly #sharedPort: SharedPortIce | undefined;
   readonly #gathering: IceServerGathering;
   #negotiation: 'new' | 'offering' | 'offered' | 'stable' = 'new';
+  #offers = 0;
   #offerSdp = '';
   /** The same in every offer. */
   readonly #sources: OfferedSources;
@@ -249,7 +250,9 @@ class WeriftViewerPeer implements ViewerPeer {
       return;
     }
     const { videoCodecs, audio, input = false, simulcast: rids = [] } = this.#parameters;
-    const sdp = writeOffer({ videoCodecs, audio, input, rids, sources: this.#sources, transport });
+    const sources = this.#sources;
+    const sdp = writeOffer({ version: this.#offers, videoCodecs, audio, input, rids, sources, transport });
+    this.#offers += 1;
     this.#offerSdp = sdp;
     this.#negotiation = 'offered';
     // Candidates follow the offer as they are found.

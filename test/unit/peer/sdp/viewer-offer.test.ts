@@ -5,6 +5,7 @@ import { chooseSources } from '../../../../src/peer/sdp/offered-sources.js';
 import { writeOffer } from '../../../../src/peer/sdp/viewer-offer.js';
 
 const SOURCES: OfferedSources = {
+  sessionId: 17,
   cname: 'c',
   streamId: 's',
   video: { ssrc: 10, rtxSsrc: 11, trackId: 'v' },
@@ -30,6 +31,7 @@ const rtcp = ['a=rtcp:9 IN IP4 0.0.0.0', 'a=rtcp-mux'];
 
 function linesOf(parameters: Partial<Parameters<typeof writeOffer>[0]> = {}): string[] {
   const sdp = writeOffer({
+    version: 3,
     videoCodecs: ['h264'],
     audio: true,
     input: true,
@@ -46,7 +48,7 @@ describe('the offer to a viewer', () => {
   it('has pictures, sound and a data channel on one transport', () => {
     const [version, origin, ...lines] = linesOf();
     expect(version).toBe('v=0');
-    expect(origin).toMatch(/^o=- \d+ 0 IN IP4 0\.0\.0\.0$/);
+    expect(origin).toBe('o=- 17 3 IN IP4 0.0.0.0');
     expect(lines).toEqual([
       's=-',
       't=0 0',
