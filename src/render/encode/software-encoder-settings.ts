@@ -93,8 +93,9 @@ export const SOFTWARE_ENCODERS = {
       'forced-idr': 1,
       // At a constant quality below the bit rate, a page at rest costs next to nothing. Text needs the small blocks that ultrafast leaves out: one
       // that scrolls, 640x360 at 1 Mbit/s, has an SSIM of 0.990 instead of 0.960. A keyframe may take the whole buffer.
-      // Without `pools` each encoder has a thread for each core.
-      'x265-params': 'crf=18:min-cu-size=8:vbv-init=1:pools=4:scenecut=0:high-tier=0:info=0:log-level=none',
+      // In one thread: rows that are encoded at once share the buffer by who is first, and a page at rest whose cursor blinks costs 4 to 65 kbit/s by
+      // chance. A picture of 720p took as long with them, on two cores.
+      'x265-params': 'crf=18:min-cu-size=8:vbv-init=1:pools=none:scenecut=0:high-tier=0:info=0:log-level=none',
     },
     inputs: [AV_PIX_FMT_YUV420P],
     matrices: ['bt601', 'bt709'],
