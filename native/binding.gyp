@@ -47,6 +47,7 @@
       'core/tls_client.cc',
       'core/tls_context.cc',
       'core/transport_feedback.cc',
+      'io/dtls_thread.cc',
       'io/io_thread.cc',
       'io/media_socket.cc',
       'io/media_socket_set.cc',

@@ -120,8 +120,8 @@ void DtlsEndpoint::handshake(int64_t nowUs) {
     // A server whose last flight is lost sends it again when the client repeats its own: OpenSSL does that.
     flight_.clear();
     state_ = State::kConnected;
-    if (deriveSrtp()) {
-      listener_.onDtlsConnected(id_);
+    if (auto srtp = deriveSrtp()) {
+      listener_.onDtlsConnected(id_, std::move(*srtp));
     } else {
       end(DtlsFault::kNoSrtp);
     }
@@ -214,11 +214,12 @@ void DtlsEndpoint::advance(int64_t nowUs) {
   }
 }
 
-bool DtlsEndpoint::deriveSrtp() {
+std::optional<SrtpSession> DtlsEndpoint::deriveSrtp() {
   const SRTP_PROTECTION_PROFILE* const selected = SSL_get_selected_srtp_profile(ssl_);
   if (selected == nullptr) {
-    return false;
+    return std::nullopt;
   }
+  std::optional<SrtpSession> derived;
   SrtpParameters parameters;
   parameters.profile = static_cast<SrtpProfile>(selected->id);
   const size_t saltBytes = srtpSaltBytes(parameters.profile);
@@ -240,22 +241,15 @@ bool DtlsEndpoint::deriveSrtp() {
     take(server.key.data(), kSrtpKeyBytes);
     take(client.salt.data(), saltBytes);
     take(server.salt.data(), saltBytes);
-    srtp_ = SrtpSession::create(parameters);
+    derived = SrtpSession::create(parameters);
   }
   OPENSSL_cleanse(material.data(), material.size());
-  return srtp_.has_value();
-}
-
-std::optional<SrtpSession> DtlsEndpoint::takeSrtp() {
-  auto taken = std::move(srtp_);
-  srtp_.reset();
-  return taken;
+  return derived;
 }
 
 void DtlsEndpoint::end(DtlsFault fault) {
   state_ = State::kEnded;
   flight_.clear();
-  srtp_.reset();
   listener_.onDtlsEnded(id_, fault);
 }
 

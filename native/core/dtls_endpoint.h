@@ -40,7 +40,8 @@ class DtlsEndpoint {
    public:
     /** To be sent to the peer. */
     virtual void onDtlsDatagram(uint32_t id, Bytes datagram) = 0;
-    virtual void onDtlsConnected(uint32_t id) = 0;
+    /** @param srtp the keys: who gets them counts the packets that they encrypt */
+    virtual void onDtlsConnected(uint32_t id, SrtpSession srtp) = 0;
     /** Decrypted application data: one record. */
     virtual void onDtlsData(uint32_t id, Bytes data) = 0;
     /** Told once; nothing comes after it. */
@@ -74,17 +75,12 @@ class DtlsEndpoint {
   /** When `advance` is to be called; nothing once the handshake is over. */
   std::optional<int64_t> dueUs() const;
   void advance(int64_t nowUs);
-  /**
-   * The keys of the connection, once: who gets them counts the packets that they encrypt, and two who do
-   * would use nonces twice.
-   */
-  std::optional<SrtpSession> takeSrtp();
 
  private:
   static int verify(X509_STORE_CTX* store, void*);
   void handshake(int64_t nowUs);
   void readData();
-  bool deriveSrtp();
+  std::optional<SrtpSession> deriveSrtp();
   void end(DtlsFault fault);
   size_t take(MutableBytes to);
   void written(Bytes datagram);
@@ -111,7 +107,6 @@ class DtlsEndpoint {
   int64_t startedUs_;
   int64_t timeoutUs_ = kFirstTimeoutUs;
   int64_t resendAtUs_ = 0;
-  std::optional<SrtpSession> srtp_;
 };
 
 }  // namespace streamkit

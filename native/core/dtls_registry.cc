@@ -78,14 +78,6 @@ void DtlsRegistry::close(uint32_t id) {
   sessions_.erase(found);
 }
 
-std::optional<SrtpSession> DtlsRegistry::takeSrtp(uint32_t id) {
-  const auto found = sessions_.find(id);
-  if (found == sessions_.end() || found->second.endpoint == nullptr) {
-    return std::nullopt;
-  }
-  return found->second.endpoint->takeSrtp();
-}
-
 void DtlsRegistry::queue(uint32_t id, Session& session) {
   if (!session.isQueued && session.endpoint != nullptr && !session.waiting.empty()) {
     session.isQueued = true;
@@ -122,9 +114,8 @@ bool DtlsRegistry::receiveNext(uint32_t id, int64_t nowUs) {
   return true;
 }
 
-std::optional<int64_t> DtlsRegistry::advance(int64_t nowUs, bool isBusy) {
-  const size_t most = isBusy ? kDatagramsPerBusyTurn : kDatagramsPerTurn;
-  for (size_t taken = 0; taken < most && !queue_.empty();) {
+std::optional<int64_t> DtlsRegistry::advance(int64_t nowUs) {
+  for (size_t taken = 0; taken < kDatagramsPerTurn && !queue_.empty();) {
     const uint32_t id = queue_.front();
     queue_.pop_front();
     taken += receiveNext(id, nowUs) ? 1 : 0;

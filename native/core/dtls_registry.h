@@ -5,43 +5,35 @@
 #include <set>
 #include <unordered_map>
 
-#include "dtls_endpoint.h"
+#include "dtls_link.h"
 
 namespace streamkit {
 
 /**
- * The DTLS endpoints of all viewers, by the ids of their ICE endpoints. A handshake costs some 0.4 ms, so
- * their datagrams wait for `advance`, which takes a few at a time: media goes first.
+ * The DTLS endpoints of all viewers. A handshake costs some 0.4 ms, so their datagrams wait for `advance`, which
+ * takes a few at a time: data of those who are connected goes first.
  */
-class DtlsRegistry {
+class DtlsRegistry final : public DtlsLink {
  public:
   /** Handshakes at once; one more fails. */
   static constexpr size_t kMaxHandshakes = 512;
   /** Datagrams of one viewer that wait, before its endpoint is started or for their turn; more are dropped.
    */
   static constexpr size_t kMaxWaiting = 8;
-  /** Datagrams of handshakes per `advance` when there is nothing else to do, and when media waits to be sent.
-   */
+  /** Datagrams of handshakes per `advance`. */
   static constexpr size_t kDatagramsPerTurn = 4;
-  static constexpr size_t kDatagramsPerBusyTurn = 1;
 
   explicit DtlsRegistry(DtlsEndpoint::Listener& listener) : listener_(listener) {}
 
-  void setContext(std::shared_ptr<DtlsContext> context) { context_ = std::move(context); }
-  /** What waits for the endpoint is received with the next `advance`. Ignored if it has been started. */
-  void start(uint32_t id, DtlsRole role, DtlsFingerprints fingerprints, int64_t nowUs);
-  /** @returns false if the datagram was dropped */
-  bool receive(uint32_t id, Bytes datagram, int64_t nowUs);
-  void send(uint32_t id, Bytes data);
-  void close(uint32_t id);
-  /** See DtlsEndpoint::takeSrtp. */
-  std::optional<SrtpSession> takeSrtp(uint32_t id);
+  void setContext(std::shared_ptr<DtlsContext> context) override { context_ = std::move(context); }
+  /** What waits for the endpoint is received with the next `advance`. */
+  void start(uint32_t id, DtlsRole role, DtlsFingerprints fingerprints, int64_t nowUs) override;
+  bool receive(uint32_t id, Bytes datagram, int64_t nowUs) override;
+  void send(uint32_t id, Bytes data) override;
+  void close(uint32_t id) override;
 
-  /**
-   * @param isBusy media waits to be sent
-   * @returns when to call again, or nothing until something comes
-   */
-  std::optional<int64_t> advance(int64_t nowUs, bool isBusy);
+  /** @returns when to call again, or nothing until something comes */
+  std::optional<int64_t> advance(int64_t nowUs);
 
  private:
   struct Session {

@@ -7,6 +7,7 @@
 #include "media_transport.h"
 #include "socket_address.h"
 #include "socket_number.h"
+#include "srtp_session.h"
 #include "stun_message.h"
 
 namespace streamkit {
@@ -111,6 +112,8 @@ class Endpoint {
   std::optional<uint32_t> transport;
   /** Where its last DTLS came from. */
   std::optional<SelectedPair> dtlsFrom;
+  /** Of its DTLS connection, until a transport has taken them: two who had them would use nonces twice. */
+  std::optional<SrtpSession> dtlsKeys;
 
  private:
   static SelectedPair pairOf(const Address& address) { return {address.socket, address.remote}; }

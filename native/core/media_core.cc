@@ -7,12 +7,13 @@
 namespace streamkit {
 
 MediaCore::MediaCore(const Options& options, DatagramSender& sender, MediaCoreListener& listener,
-                     PlaneStats& stats, const std::vector<ShardLink*>& links)
+                     PlaneStats& stats, const std::vector<ShardLink*>& links, DtlsLink* dtls)
     : sender_(sender),
       listener_(listener),
       stats_(stats),
       random_(options.seed),
-      dtls_(static_cast<DtlsEndpoint::Listener&>(*this)) {
+      ownDtls_(static_cast<DtlsEndpoint::Listener&>(*this)),
+      otherDtls_(dtls) {
   if (links.empty()) {
     ownShard_.emplace(options, sender, listener, stats);
     shards_.push_back({});
@@ -78,7 +79,7 @@ void MediaCore::askForConsent(int64_t nowUs) {
 
 void MediaCore::closeEndpoint(uint32_t id) {
   consents_.end(id);
-  dtls_.close(id);
+  dtls().close(id);
   const Endpoint* const endpoint = endpoints_.find(id);
   if (endpoint != nullptr && endpoint->transport.has_value()) {
     closeTransport(*endpoint->transport);
@@ -88,11 +89,11 @@ void MediaCore::closeEndpoint(uint32_t id) {
 
 void MediaCore::startDtls(uint32_t id, DtlsRole role, DtlsFingerprints fingerprints, int64_t nowUs) {
   if (endpoints_.find(id) != nullptr) {
-    dtls_.start(id, role, std::move(fingerprints), nowUs);
+    dtls().start(id, role, std::move(fingerprints), nowUs);
   }
 }
 
-void MediaCore::onDtlsDatagram(uint32_t id, Bytes datagram) {
+void MediaCore::sendDtlsDatagram(uint32_t id, Bytes datagram) {
   const Endpoint* const endpoint = endpoints_.find(id);
   if (endpoint == nullptr) {
     return;
@@ -179,9 +180,20 @@ bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, SrtpSession sr
   return true;
 }
 
-bool MediaCore::createDtlsTransport(uint32_t id, uint32_t endpoint, std::shared_ptr<TransportStats> stats) {
-  auto srtp = dtls_.takeSrtp(endpoint);
-  return srtp.has_value() && createTransport(id, endpoint, std::move(*srtp), std::move(stats));
+void MediaCore::setDtlsKeys(uint32_t id, SrtpSession srtp) {
+  if (Endpoint* const endpoint = endpoints_.find(id)) {
+    endpoint->dtlsKeys = std::move(srtp);
+  }
+}
+
+bool MediaCore::createDtlsTransport(uint32_t id, uint32_t endpointId, std::shared_ptr<TransportStats> stats) {
+  Endpoint* const endpoint = endpoints_.find(endpointId);
+  if (endpoint == nullptr || !endpoint->dtlsKeys.has_value()) {
+    return false;
+  }
+  SrtpSession srtp = std::move(*endpoint->dtlsKeys);
+  endpoint->dtlsKeys.reset();
+  return createTransport(id, endpointId, std::move(srtp), std::move(stats));
 }
 
 void MediaCore::closeTransport(uint32_t id) {
@@ -298,7 +310,7 @@ void MediaCore::receiveDtls(int socket, const SocketAddress& from, Bytes data, i
     return;
   }
   endpoint->dtlsFrom = SelectedPair{socket, from};
-  if (!dtls_.receive(endpoint->id(), data, nowUs)) {
+  if (!dtls().receive(endpoint->id(), data, nowUs)) {
     stats_.droppedDtls += 1;
   }
 }
@@ -393,7 +405,7 @@ std::optional<int64_t> MediaCore::advance(int64_t nowUs, size_t maxPackets) {
   if (ownShard_.has_value()) {
     earliest(ownShard_->advance(nowUs, maxPackets));
   }
-  earliest(dtls_.advance(nowUs, ownShard_.has_value() && ownShard_->isBusy()));
+  earliest(ownDtls_.advance(nowUs));
   return nextUs;
 }
 

@@ -39,9 +39,9 @@ class MediaCoreListener : public MediaShardListener {
  * events and the next timeout come out. Ids come from the caller and are not used again; a call with an
  * unknown one is ignored.
  *
- * The core itself has what belongs to joining: ICE, consent and DTLS, and whose a datagram is. Media is sent
- * by shards. Either the core has one of its own, or it hands viewers, frames and RTCP to those of other
- * threads.
+ * The core itself has what belongs to joining: ICE and consent, and whose a datagram is. Media is sent by
+ * shards. Either the core has one of its own, or it hands viewers, frames and RTCP to those of other threads;
+ * the same holds for DTLS.
  */
 class MediaCore final : private DtlsEndpoint::Listener {
  public:
@@ -50,9 +50,12 @@ class MediaCore final : private DtlsEndpoint::Listener {
   /** Another shard is used when there are this many viewers for each that is in use. */
   static constexpr size_t kViewersPerShard = 4;
 
-  /** @param links to the shards of other threads; the core has a shard of its own if there are none */
+  /**
+   * @param links to the shards of other threads; the core has a shard of its own if there are none
+   * @param dtls of another thread, which tells the listener itself; null: the core has DTLS of its own
+   */
   MediaCore(const Options& options, DatagramSender& sender, MediaCoreListener& listener, PlaneStats& stats,
-            const std::vector<ShardLink*>& links = {});
+            const std::vector<ShardLink*>& links = {}, DtlsLink* dtls = nullptr);
 
   void createEndpoint(uint32_t id, std::string ufrag, std::string password);
   void setLocalCredentials(uint32_t endpoint, std::string ufrag, std::string password);
@@ -70,11 +73,15 @@ class MediaCore final : private DtlsEndpoint::Listener {
   void closeEndpoint(uint32_t id);
 
   /** To be called before the first `startDtls`. */
-  void setDtlsContext(std::shared_ptr<DtlsContext> context) { dtls_.setContext(std::move(context)); }
+  void setDtlsContext(std::shared_ptr<DtlsContext> context) { dtls().setContext(std::move(context)); }
   /** Begins the handshake; records that came before it count. Once per endpoint. */
   void startDtls(uint32_t endpoint, DtlsRole role, DtlsFingerprints fingerprints, int64_t nowUs);
   /** Application data: one record. Ignored if there is no connection. */
-  void sendDtls(uint32_t endpoint, Bytes data) { dtls_.send(endpoint, data); }
+  void sendDtls(uint32_t endpoint, Bytes data) { dtls().send(endpoint, data); }
+  /** What DTLS has for the viewer. */
+  void sendDtlsDatagram(uint32_t endpoint, Bytes datagram);
+  /** Of the DTLS connection: before its beginning is told. */
+  void setDtlsKeys(uint32_t endpoint, SrtpSession srtp);
 
   void createProducer(uint32_t id, const ProducerParameters& parameters);
   bool hasProducer(uint32_t id) const { return producers_.contains(id); }
@@ -139,8 +146,12 @@ class MediaCore final : private DtlsEndpoint::Listener {
     std::unordered_set<uint32_t> consumers;
   };
 
-  void onDtlsDatagram(uint32_t endpoint, Bytes datagram) override;
-  void onDtlsConnected(uint32_t endpoint) override { listener_.onDtlsConnected(endpoint); }
+  DtlsLink& dtls() { return otherDtls_ == nullptr ? ownDtls_ : *otherDtls_; }
+  void onDtlsDatagram(uint32_t endpoint, Bytes datagram) override { sendDtlsDatagram(endpoint, datagram); }
+  void onDtlsConnected(uint32_t endpoint, SrtpSession srtp) override {
+    setDtlsKeys(endpoint, std::move(srtp));
+    listener_.onDtlsConnected(endpoint);
+  }
   void onDtlsData(uint32_t endpoint, Bytes data) override { listener_.onDtlsData(endpoint, data); }
   void onDtlsEnded(uint32_t endpoint, DtlsFault fault) override { listener_.onDtlsEnded(endpoint, fault); }
 
@@ -174,7 +185,8 @@ class MediaCore final : private DtlsEndpoint::Listener {
   std::mt19937 random_;
   EndpointRegistry endpoints_;
   ConsentKeeper consents_;
-  DtlsRegistry dtls_;
+  DtlsRegistry ownDtls_;
+  DtlsLink* otherDtls_;
   std::optional<MediaShard> ownShard_;
   std::vector<Shard> shards_;
   /** How many frames each has sent. */

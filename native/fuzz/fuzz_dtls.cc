@@ -22,7 +22,7 @@ struct End final : DtlsEndpoint::Listener {
       sent.emplace_back(datagram.begin(), datagram.end());
     }
   }
-  void onDtlsConnected(uint32_t) override {}
+  void onDtlsConnected(uint32_t, SrtpSession) override {}
   void onDtlsData(uint32_t, Bytes data) override {
     if (data.empty() || data.size() > DtlsEndpoint::kMaxDataBytes) {
       __builtin_trap();
@@ -79,8 +79,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     server.registry.send(1, Bytes(data, size));
     nowUs += 150'000;
-    server.registry.advance(nowUs, false);
-    client.registry.advance(nowUs, false);
+    server.registry.advance(nowUs);
+    client.registry.advance(nowUs);
   }
   return 0;
 }

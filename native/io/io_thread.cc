@@ -47,11 +47,12 @@ IoThread::IoThread(const MediaCore::Options& options, bool gso, Listener& listen
       tcp_(stats_),
       relays_(listener, gso, stats_),
       shards_(startShards(options, gso, listener, tcp_, relays_, sendThreads)),
+      dtls_(queue_, listener),
       sockets_(tcp_, relays_, stats_),
-      core_(options, sockets_, listener, stats_, linksOf(shards_)),
+      core_(options, sockets_, listener, stats_, linksOf(shards_), &dtls_),
       mediaSockets_(listener) {
   stats_.gso = gso;
-  startError_ = queue_.wakeup().valid() ? 0 : EMFILE;
+  startError_ = queue_.wakeup().valid() ? dtls_.startError() : EMFILE;
   for (const auto& shard : shards_) {
     startError_ = startError_ == 0 ? shard->startError() : startError_;
   }
@@ -66,6 +67,7 @@ IoThread::~IoThread() {
 
 void IoThread::addStats(PlaneStats& sum) const {
   sum.add(stats_);
+  sum.add(dtls_.stats());
   bool gso = shards_.empty() && stats_.gso;
   for (const auto& shard : shards_) {
     sum.add(shard->stats());
@@ -192,6 +194,7 @@ void IoThread::stop() {
     thread_.join();
   }
   // What this thread has posted to them last is done too.
+  dtls_.stop();
   for (const auto& shard : shards_) {
     shard->stop();
   }

@@ -7,6 +7,7 @@
 
 #include "../core/media_core.h"
 #include "command_queue.h"
+#include "dtls_thread.h"
 #include "joined_thread.h"
 #include "media_socket_set.h"
 #include "send_sockets.h"
@@ -15,8 +16,8 @@
 namespace streamkit {
 
 /**
- * The thread that a core and its sockets live on, and those that send for it. All methods are for one other
- * thread.
+ * The thread that a core and its sockets live on, the one that does DTLS for it, and those that send for it. All
+ * methods are for one other thread.
  */
 class IoThread final {
  public:
@@ -95,6 +96,7 @@ class IoThread final {
   /** None: this thread sends. */
   std::vector<std::unique_ptr<ShardThread>> shards_;
   CommandQueue<MediaCore> queue_;
+  DtlsThread dtls_;
   int nextSocket_ = 0;
 
   // Used by the thread alone.

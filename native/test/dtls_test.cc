@@ -34,7 +34,10 @@ struct End : DtlsEndpoint::Listener {
       underWay.push_back({*nowUs + kDelayUs, {datagram.begin(), datagram.end()}});
     }
   }
-  void onDtlsConnected(uint32_t) override { connectedAtUs = *nowUs; }
+  void onDtlsConnected(uint32_t, SrtpSession keys) override {
+    connectedAtUs = *nowUs;
+    srtp = std::move(keys);
+  }
   void onDtlsData(uint32_t, Bytes data) override { received.emplace_back(data.begin(), data.end()); }
   void onDtlsEnded(uint32_t, DtlsFault fault) override {
     EXPECT(!ended.has_value());
@@ -47,6 +50,7 @@ struct End : DtlsEndpoint::Listener {
   size_t sent = 0;
   std::deque<std::pair<int64_t, std::vector<uint8_t>>> underWay;
   std::optional<int64_t> connectedAtUs;
+  std::optional<SrtpSession> srtp;
   std::vector<std::vector<uint8_t>> received;
   std::optional<DtlsFault> ended;
   DtlsRegistry registry{*this};
@@ -78,8 +82,8 @@ struct Path {
     for (const int64_t untilUs = nowUs + us; nowUs < untilUs; nowUs += 1000) {
       carry(client, server, nowUs);
       carry(server, client, nowUs);
-      server.registry.advance(nowUs, false);
-      client.registry.advance(nowUs, false);
+      server.registry.advance(nowUs);
+      client.registry.advance(nowUs);
     }
   }
   bool isConnected() const { return server.connectedAtUs.has_value() && client.connectedAtUs.has_value(); }
@@ -105,13 +109,11 @@ TEST("two ends connect in three flights, agree on SRTP keys and exchange data bo
   EXPECT(path.isConnected());
   // One round trip and a half, then the server's last flight.
   EXPECT(*path.client.connectedAtUs - 1'000'000 < 5 * kDelayUs);
-  auto ofServer = path.server.registry.takeSrtp(Path::kId);
-  auto ofClient = path.client.registry.takeSrtp(Path::kId);
+  auto& ofServer = path.server.srtp;
+  auto& ofClient = path.client.srtp;
   EXPECT(ofServer.has_value() && ofClient.has_value());
   EXPECT(agree(*ofServer, *ofClient));
   EXPECT(agree(*ofClient, *ofServer));
-  // Once: who has them counts the packets.
-  EXPECT(!path.server.registry.takeSrtp(Path::kId).has_value());
   path.server.registry.send(Path::kId, fromHex("010203"));
   path.client.registry.send(Path::kId, std::vector<uint8_t>(1150, 7));
   path.run(50'000);
@@ -174,7 +176,7 @@ TEST("a peer with another certificate than that of its description is refused, b
   wrongServer.run(1'000'000);
   EXPECT(wrongServer.client.ended == DtlsFault::kFingerprint);
   EXPECT(!wrongServer.client.connectedAtUs.has_value());
-  EXPECT(!wrongServer.server.registry.takeSrtp(Path::kId).has_value());
+  EXPECT(!wrongServer.server.srtp.has_value());
 }
 
 TEST("a peer that shows a certificate without having its key is refused") {
@@ -260,15 +262,12 @@ TEST("a turn takes a bounded number of the handshakes' datagrams") {
     server.registry.start(id, DtlsRole::kServer, *DtlsFingerprints::parse(theirs().fingerprint), nowUs);
     server.registry.receive(id, hello, nowUs);
   }
-  server.registry.advance(nowUs, false);
+  server.registry.advance(nowUs);
   const size_t flight = server.sent / DtlsRegistry::kDatagramsPerTurn;
   EXPECT(server.sent > 0);
-  EXPECT_EQ(*server.registry.advance(nowUs, false), nowUs);
+  EXPECT_EQ(*server.registry.advance(nowUs), nowUs);
   EXPECT_EQ(server.sent, 2 * DtlsRegistry::kDatagramsPerTurn * flight);
-  // Media goes first.
-  EXPECT_EQ(*server.registry.advance(nowUs, true), nowUs);
-  EXPECT_EQ(server.sent, 9 * flight);
-  EXPECT(*server.registry.advance(nowUs, true) > nowUs);
+  EXPECT(*server.registry.advance(nowUs) > nowUs);
   EXPECT_EQ(server.sent, 10 * flight);
 }
 
@@ -301,8 +300,8 @@ TEST("records that nobody has encrypted end neither a handshake nor a connection
           record.resize(record.size() + bytes, 1);
           path.server.registry.receive(Path::kId, record, path.nowUs);
           path.client.registry.receive(Path::kId, record, path.nowUs);
-          path.server.registry.advance(path.nowUs, false);
-          path.client.registry.advance(path.nowUs, false);
+          path.server.registry.advance(path.nowUs);
+          path.client.registry.advance(path.nowUs);
         }
       }
     }
@@ -367,7 +366,7 @@ TEST("a viewer connects over the address that ICE has proven, and its keys carry
         }
       }
       bench.receivedOther.clear();
-      client.registry.advance(bench.nowUs, false);
+      client.registry.advance(bench.nowUs);
     }
   };
   bench.core.startDtls(Bench::kEndpoint, DtlsRole::kServer, *DtlsFingerprints::parse(theirs().fingerprint),

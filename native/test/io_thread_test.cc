@@ -20,54 +20,6 @@
 namespace streamkit::test {
 namespace {
 
-/** A viewer's own socket. */
-class Peer {
- public:
-  explicit Peer(const char* address = "127.0.0.1")
-      : socket_(UdpSocket::open(*SocketAddress::fromText(address, 0)).socket) {}
-  const SocketAddress& local() const { return socket_->local(); }
-  void send(const SocketAddress& to, Bytes datagram) { socket_->send(to, datagram, datagram.size(), stats_); }
-  /** What is there; how many. */
-  size_t drain() {
-    size_t count = 0;
-    while (socket_->receive([&](const SocketAddress&, MutableBytes) { count += 1; })) {
-    }
-    return count;
-  }
-  /** Until that many have come, or patience ends. */
-  std::vector<std::vector<uint8_t>> receive(size_t count) {
-    std::vector<std::vector<uint8_t>> datagrams;
-    const int64_t untilUs = monotonicUs() + kPatienceUs;
-    while (datagrams.size() < count && monotonicUs() < untilUs) {
-      pollfd fd{socket_->fd(), POLLIN, 0};
-      poll(&fd, 1, 100);
-      while (socket_->receive([&](const SocketAddress&, MutableBytes data) {
-        datagrams.emplace_back(data.begin(), data.end());
-      })) {
-      }
-    }
-    return datagrams;
-  }
-
- private:
-  std::unique_ptr<UdpSocket> socket_;
-  PlaneStats stats_;
-};
-
-void connect(IoThread& thread, uint32_t endpoint, int socket, const SocketAddress& local, Peer& peer) {
-  const std::string ufrag = "u" + std::to_string(endpoint);
-  StunTransactionId id{};
-  writeU32(id.data(), endpoint);
-  thread.post([=](MediaCore& core, int64_t) {
-    core.createEndpoint(endpoint, ufrag, "ours");
-    core.setRemoteCredentials(endpoint, "theirs", "their-password");
-  });
-  thread.postPacket(endpoint, socket, peer.local(),
-                    nominatingRequest(id, "theirs:" + ufrag, "their-password"));
-  EXPECT_EQ(peer.receive(1).size(), 1);
-  peer.send(local, authenticResponse(id, "their-password"));
-}
-
 uint64_t packetsSentBy(const IoThread& thread) {
   PlaneStats sum;
   thread.addStats(sum);

@@ -22,8 +22,8 @@ export interface NativePlaneOptions {
   /** Use UDP_SEGMENT where the kernel has it. Default true; probed at start. */
   readonly gso?: boolean;
   /**
-   * Threads that send, 1–64. With 1, the plane has one thread, which does everything; otherwise it has one more, which
-   * receives and reads frames. Default 1.
+   * Threads that send, 1–64. With 1, the same thread receives and reads frames; otherwise there is one more for that. DTLS
+   * has a thread of its own. Default 1.
    */
   readonly sendThreads?: number;
 }

@@ -1,0 +1,88 @@
+#include "dtls_thread.h"
+
+#include <poll.h>
+
+#include <cerrno>
+
+#include "clock.h"
+#include "send_sockets.h"
+
+namespace streamkit {
+namespace {
+
+constexpr int64_t kCpuPublishIntervalUs = 10'000;
+
+std::vector<uint8_t> copyOf(Bytes bytes) {
+  return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace
+
+DtlsThread::DtlsThread(CommandQueue<MediaCore>& core, MediaCoreListener& listener)
+    : core_(core), listener_(listener) {
+  startError_ = queue_.wakeup().valid() ? thread_.start(this) : EMFILE;
+}
+
+void DtlsThread::setContext(std::shared_ptr<DtlsContext> context) {
+  queue_.push([context](DtlsRegistry& registry, int64_t) { registry.setContext(context); });
+}
+
+void DtlsThread::start(uint32_t id, DtlsRole role, DtlsFingerprints fingerprints, int64_t) {
+  queue_.push([=](DtlsRegistry& registry, int64_t nowUs) { registry.start(id, role, fingerprints, nowUs); });
+}
+
+bool DtlsThread::receive(uint32_t id, Bytes datagram, int64_t) {
+  return queue_.pushPacket([this, id, copy = copyOf(datagram)](DtlsRegistry& registry, int64_t nowUs) {
+    if (!registry.receive(id, copy, nowUs)) {
+      stats_.droppedDtls += 1;
+    }
+  });
+}
+
+void DtlsThread::send(uint32_t id, Bytes data) {
+  // JavaScript's side bounds it as well: data that is lost is repeated by SCTP.
+  queue_.pushPacket([id, copy = copyOf(data)](DtlsRegistry& registry, int64_t) { registry.send(id, copy); });
+}
+
+void DtlsThread::close(uint32_t id) {
+  queue_.push([id](DtlsRegistry& registry, int64_t) { registry.close(id); });
+}
+
+void DtlsThread::stop() {
+  if (thread_.running()) {
+    queue_.stop();
+    thread_.join();
+  }
+}
+
+void DtlsThread::run() {
+  std::optional<int64_t> dueUs;
+  std::vector<pollfd> polled;
+  for (bool goesOn = true; goesOn;) {
+    polled.assign(1, {queue_.wakeup().fd(), POLLIN, 0});
+    if (pollUntil(polled, dueUs, monotonicUs()) > 0) {
+      queue_.wakeup().drain();
+    }
+    goesOn = queue_.run(registry_);
+    const int64_t nowUs = monotonicUs();
+    dueUs = registry_.advance(nowUs);
+    if (nowUs - cpuPublishedUs_ >= kCpuPublishIntervalUs || !goesOn) {
+      cpuPublishedUs_ = nowUs;
+      stats_.cpuUs = static_cast<uint64_t>(threadCpuUs());
+    }
+  }
+}
+
+void DtlsThread::onDtlsDatagram(uint32_t id, Bytes datagram) {
+  // One that is lost is sent again, by its protocol or by SCTP.
+  core_.pushPacket([id, copy = copyOf(datagram)](MediaCore& core, int64_t) { core.sendDtlsDatagram(id, copy); });
+}
+
+void DtlsThread::onDtlsConnected(uint32_t id, SrtpSession srtp) {
+  // A command can be copied, keys are not.
+  auto keys = std::make_shared<SrtpSession>(std::move(srtp));
+  core_.push([id, keys](MediaCore& core, int64_t) { core.setDtlsKeys(id, std::move(*keys)); });
+  listener_.onDtlsConnected(id);
+}
+
+}  // namespace streamkit
