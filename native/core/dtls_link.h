@@ -7,8 +7,8 @@
 namespace streamkit {
 
 /**
- * The way to the DTLS endpoints of all viewers, by the ids of their ICE endpoints: here, or on a thread of their
- * own. What is handed over takes effect in its order.
+ * The way to the DTLS endpoints of all viewers, by the ids of their ICE endpoints: here, or on a thread of
+ * their own. What is handed over takes effect in its order.
  */
 class DtlsLink {
  public:

@@ -10,8 +10,8 @@
 namespace streamkit {
 
 /**
- * The DTLS endpoints of all viewers. A handshake costs some 0.4 ms, so their datagrams wait for `advance`, which
- * takes a few at a time: data of those who are connected goes first.
+ * The DTLS endpoints of all viewers. A handshake costs some 0.4 ms, so their datagrams wait for `advance`,
+ * which takes a few at a time: data of those who are connected goes first.
  */
 class DtlsRegistry final : public DtlsLink {
  public:

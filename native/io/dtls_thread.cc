@@ -75,7 +75,8 @@ void DtlsThread::run() {
 
 void DtlsThread::onDtlsDatagram(uint32_t id, Bytes datagram) {
   // One that is lost is sent again, by its protocol or by SCTP.
-  core_.pushPacket([id, copy = copyOf(datagram)](MediaCore& core, int64_t) { core.sendDtlsDatagram(id, copy); });
+  core_.pushPacket(
+      [id, copy = copyOf(datagram)](MediaCore& core, int64_t) { core.sendDtlsDatagram(id, copy); });
 }
 
 void DtlsThread::onDtlsConnected(uint32_t id, SrtpSession srtp) {

@@ -8,8 +8,8 @@
 namespace streamkit {
 
 /**
- * The thread on which viewers' DTLS is done, so that no media waits for a handshake. What it has for a viewer goes out by the
- * thread that receives.
+ * The thread on which viewers' DTLS is done, so that no media waits for a handshake. What it has for a viewer
+ * goes out by the thread that receives.
  */
 class DtlsThread final : public DtlsLink, private DtlsEndpoint::Listener {
  public:

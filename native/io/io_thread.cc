@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "clock.h"
+#include "thread_priority.h"
 
 namespace streamkit {
 namespace {
@@ -205,6 +206,7 @@ void IoThread::stop() {
 }
 
 void IoThread::run() {
+  preferThisThread();
   std::optional<int64_t> dueUs;
   for (bool goesOn = true; goesOn;) {
     waitUntil(dueUs, monotonicUs());

@@ -16,8 +16,8 @@
 namespace streamkit {
 
 /**
- * The thread that a core and its sockets live on, the one that does DTLS for it, and those that send for it. All
- * methods are for one other thread.
+ * The thread that a core and its sockets live on, the one that does DTLS for it, and those that send for it.
+ * All methods are for one other thread.
  */
 class IoThread final {
  public:

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "clock.h"
+#include "thread_priority.h"
 
 namespace streamkit {
 namespace {
@@ -42,6 +43,7 @@ void ShardThread::stop() {
 }
 
 void ShardThread::run() {
+  preferThisThread();
   std::optional<int64_t> dueUs;
   for (bool goesOn = true; goesOn;) {
     waitUntil(dueUs, monotonicUs());

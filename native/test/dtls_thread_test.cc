@@ -138,7 +138,8 @@ void joinBesideMedia(size_t sendThreads) {
     core.startDtls(kJoining, DtlsRole::kServer, fingerprints, nowUs);
   });
   Client client(joining, local, contextOf(theirs));
-  client.registry.start(kJoining, DtlsRole::kClient, *DtlsFingerprints::parse(ours.fingerprint), monotonicUs());
+  client.registry.start(kJoining, DtlsRole::kClient, *DtlsFingerprints::parse(ours.fingerprint),
+                        monotonicUs());
   for (const int64_t untilUs = monotonicUs() + kPatienceUs; !listener.isHeld() && monotonicUs() < untilUs;) {
     client.advance();
   }

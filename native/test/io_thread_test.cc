@@ -10,6 +10,7 @@
 
 #include "io/clock.h"
 #include "io/event_queue.h"
+#include "io/thread_priority.h"
 #include "media_frame_builder.h"
 #include "payload_frame.h"
 #include "srtp_receiver.h"
@@ -92,6 +93,26 @@ TEST("frames reach a real socket from a thread that only sends") {
   fanOut(true, "127.0.0.1", 2);
   fanOut(false, "127.0.0.1", 2);
 }
+
+#ifdef __linux__
+TEST("threads of media go before others where the system permits it") {
+  bool isPermitted = false;
+  int usual = 0;
+  std::thread([&] {
+    usual = getpriority(PRIO_PROCESS, 0);
+    isPermitted = setpriority(PRIO_PROCESS, 0, usual - kMediaUrgency) == 0;
+  }).join();
+  for (const size_t sendThreads : {1, 2}) {
+    Waiter waiter;
+    EventQueue events([&] { waiter.wake(); });
+    IoThread thread(options(), true, events, sendThreads);
+    std::atomic<int> niceness{100};
+    thread.post([&](MediaCore&, int64_t) { niceness = getpriority(PRIO_PROCESS, 0); });
+    thread.stop();
+    EXPECT_EQ(niceness, isPermitted ? usual - kMediaUrgency : usual);
+  }
+}
+#endif
 
 TEST("a port that is taken is told, and no socket is left") {
   auto first = UdpSocket::open(*SocketAddress::fromText("127.0.0.1", 0));

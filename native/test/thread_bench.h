@@ -84,9 +84,8 @@ class Peer {
   /** What is there. */
   std::vector<std::vector<uint8_t>> take() {
     std::vector<std::vector<uint8_t>> datagrams;
-    while (socket_->receive([&](const SocketAddress&, MutableBytes data) {
-      datagrams.emplace_back(data.begin(), data.end());
-    })) {
+    while (socket_->receive(
+        [&](const SocketAddress&, MutableBytes data) { datagrams.emplace_back(data.begin(), data.end()); })) {
     }
     return datagrams;
   }

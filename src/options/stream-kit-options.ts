@@ -273,7 +273,7 @@ const ROUTER_OPTIONS = {
    */
   maxRungs: option<'auto' | number>(autoOr(integerBetween(1, 3)), 'auto'),
   /**
-   * How late sound may be, ms, 0–200, before viewers hold pictures back for it, by up to 200 ms. Sound takes 60 to 85 ms
+   * How late sound may be, ms, 0–200, before viewers hold pictures back for it, by up to 200 ms. Sound takes 30 to 70 ms
    * longer to a browser than a picture; people notice from about 125 ms on (ITU-R BT.1359-1). `'strict'`: 0, sound and
    * picture together; `true`: the default; `false`: pictures are never held back. Default: after 80 ms.
    */
