@@ -146,7 +146,7 @@ TEST("joined sound lasts no longer than the viewer takes of one packet") {
 TEST("in a large crowd a viewer that takes 20 ms of sound in one packet is sent no more") {
   Bench bench;
   bench.packetTimeMaxMs = 20;
-  addCrowd(bench, SoundWait::kLargeCrowd);
+  addCrowd(bench, SoundWait::kCrowd);
   begin(bench);
   auto& received = bench.received[Bench::kAudioSsrc];
   received.clear();
@@ -162,7 +162,7 @@ TEST("in a large crowd a viewer that takes 20 ms of sound in one packet is sent 
 
 TEST("in a large crowd all sound leaves with the next picture, as one packet in one call") {
   Bench bench;
-  addCrowd(bench, SoundWait::kLargeCrowd);
+  addCrowd(bench, SoundWait::kCrowd);
   begin(bench);
   auto& received = bench.received[Bench::kAudioSsrc];
   received.clear();
@@ -190,7 +190,7 @@ TEST("in a large crowd all sound leaves with the next picture, as one packet in 
 
 TEST("a viewer that loses packets gets each packet of sound for itself, with the one before") {
   Bench bench;
-  addCrowd(bench, SoundWait::kLargeCrowd);
+  addCrowd(bench, SoundWait::kCrowd);
   begin(bench);
   auto& received = bench.received[Bench::kAudioSsrc];
   auto compound = fromHex("81c90007 00000001 00002000 00000000 00010002 00000384 00000000 00000000");

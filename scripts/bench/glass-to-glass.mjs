@@ -1,4 +1,5 @@
 // Paint in the page → painted in the viewer, by the time code that the page paints; ours against the direct page peer.
+import { joinSession } from './fanout/session-viewers.mjs';
 import {
   launchBrowser,
   openViewer,
@@ -17,6 +18,8 @@ const ROUNDS = 3;
 const WARM_UP_MS = 4_000;
 const MEASURE_MS = 10_000;
 const SKEW_MS = 12_000;
+/** Simulated viewers beside whom sound waits longest for its picture, to go with it. */
+const CROWD = 300;
 
 async function measure(viewer) {
   await sleep(WARM_UP_MS);
@@ -81,23 +84,8 @@ async function openDirect(pages, browser, query, { frameRate, audio }) {
 
 /** How much later each beep comes than its flash, ms, from the viewer's first second on. */
 const SKEWS = {
-  async ours(pages, browser) {
-    const ours = await startOurs({ capture: 'tab' });
-    const viewer = await openViewer(browser, pages.origin);
-    try {
-      const session = await ours.create(`${pages.origin}/page.html?mode=flash`, {
-        resolution: `${WIDTH}x${HEIGHT}`,
-        videoCodec: 'h264',
-        maxBitrateBps: BITRATE_BPS,
-      });
-      await sleep(WARM_UP_MS);
-      await viewer.evaluate((url) => window.attach(url), session);
-      return await viewer.evaluate((ms) => window.measureSkews(ms), SKEW_MS);
-    } finally {
-      await viewer.close();
-      await ours.close();
-    }
-  },
+  ours: (pages, browser) => oursSkews(pages, browser),
+  [`ours beside ${CROWD} others`]: (pages, browser) => oursSkews(pages, browser, CROWD),
   async direct(pages, browser) {
     const { direct, viewer } = await openDirect(pages, browser, 'mode=flash', { frameRate: 30, audio: true });
     try {
@@ -108,6 +96,27 @@ const SKEWS = {
     }
   },
 };
+
+async function oursSkews(pages, browser, crowd = 0) {
+  const ours = await startOurs({ capture: 'tab', maxViewersPerSession: crowd + 1 });
+  const viewer = await openViewer(browser, pages.origin);
+  let others;
+  try {
+    const session = await ours.create(`${pages.origin}/page.html?mode=flash`, {
+      resolution: `${WIDTH}x${HEIGHT}`,
+      videoCodec: 'h264',
+      maxBitrateBps: BITRATE_BPS,
+    });
+    others = await joinSession(session, crowd);
+    await sleep(WARM_UP_MS);
+    await viewer.evaluate((url) => window.attach(url), session);
+    return await viewer.evaluate((ms) => window.measureSkews(ms), SKEW_MS);
+  } finally {
+    others?.close();
+    await viewer.close();
+    await ours.close();
+  }
+}
 
 async function lipSync(pages, browser) {
   const rows = [];

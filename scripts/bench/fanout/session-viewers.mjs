@@ -27,7 +27,8 @@ async function post(session, body) {
 
 /** Resolves when one viewer is connected; its event stream stays open until `signal` aborts. */
 async function join(session, generator, signal) {
-  const { body } = await fetch(`${session}/sse?videoCodec=h264`, { signal });
+  const response = await fetch(`${session}/sse?videoCodec=h264`, { signal });
+  if (!response.ok) throw new Error(await response.text());
   let viewerId;
   let viewer;
   await new Promise((resolve, reject) => {
@@ -45,7 +46,7 @@ async function join(session, generator, signal) {
     const onEvent = ({ type, data }) => {
       if (type === 'custom_signal') onSignal(JSON.parse(data)).catch(reject);
     };
-    readEventStream(body, { onEvent }).catch((error) => {
+    readEventStream(response.body, { onEvent }).catch((error) => {
       if (!signal.aborted) reject(error);
     });
   });
