@@ -18,8 +18,8 @@ class DtlsLink {
   virtual void start(uint32_t id, DtlsRole role, DtlsFingerprints fingerprints, int64_t nowUs) = 0;
   /** Bounded. @returns false if the datagram was dropped */
   virtual bool receive(uint32_t id, Bytes datagram, int64_t nowUs) = 0;
-  /** Application data: one record. Ignored if there is no connection. */
-  virtual void send(uint32_t id, Bytes data) = 0;
+  /** Application data: one record. @returns false if it was dropped, or if there is no connection */
+  virtual bool send(uint32_t id, Bytes data) = 0;
   virtual void close(uint32_t id) = 0;
 
  protected:

@@ -59,11 +59,9 @@ bool DtlsRegistry::receive(uint32_t id, Bytes datagram, int64_t nowUs) {
   return true;
 }
 
-void DtlsRegistry::send(uint32_t id, Bytes data) {
+bool DtlsRegistry::send(uint32_t id, Bytes data) {
   const auto found = sessions_.find(id);
-  if (found != sessions_.end() && found->second.endpoint != nullptr) {
-    found->second.endpoint->send(data);
-  }
+  return found != sessions_.end() && found->second.endpoint != nullptr && found->second.endpoint->send(data);
 }
 
 void DtlsRegistry::close(uint32_t id) {
@@ -115,10 +113,10 @@ bool DtlsRegistry::receiveNext(uint32_t id, int64_t nowUs) {
 }
 
 std::optional<int64_t> DtlsRegistry::advance(int64_t nowUs) {
-  for (size_t taken = 0; taken < kDatagramsPerTurn && !queue_.empty();) {
+  for (bool taken = false; !taken && !queue_.empty();) {
     const uint32_t id = queue_.front();
     queue_.pop_front();
-    taken += receiveNext(id, nowUs) ? 1 : 0;
+    taken = receiveNext(id, nowUs);
   }
   while (!due_.empty() && due_.begin()->first <= nowUs) {
     const uint32_t id = due_.begin()->second;

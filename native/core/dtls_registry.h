@@ -10,8 +10,8 @@
 namespace streamkit {
 
 /**
- * The DTLS endpoints of all viewers. A handshake costs some 0.4 ms, so their datagrams wait for `advance`,
- * which takes a few at a time: data of those who are connected goes first.
+ * The DTLS endpoints of all viewers. A handshake costs some 0.5 ms, so their datagrams wait for `advance`,
+ * which takes one at a time: data of those who are connected goes first.
  */
 class DtlsRegistry final : public DtlsLink {
  public:
@@ -20,8 +20,6 @@ class DtlsRegistry final : public DtlsLink {
   /** Datagrams of one viewer that wait, before its endpoint is started or for their turn; more are dropped.
    */
   static constexpr size_t kMaxWaiting = 8;
-  /** Datagrams of handshakes per `advance`. */
-  static constexpr size_t kDatagramsPerTurn = 4;
 
   explicit DtlsRegistry(DtlsEndpoint::Listener& listener) : listener_(listener) {}
 
@@ -29,7 +27,7 @@ class DtlsRegistry final : public DtlsLink {
   /** What waits for the endpoint is received with the next `advance`. */
   void start(uint32_t id, DtlsRole role, DtlsFingerprints fingerprints, int64_t nowUs) override;
   bool receive(uint32_t id, Bytes datagram, int64_t nowUs) override;
-  void send(uint32_t id, Bytes data) override;
+  bool send(uint32_t id, Bytes data) override;
   void close(uint32_t id) override;
 
   /** @returns when to call again, or nothing until something comes */

@@ -93,6 +93,12 @@ void MediaCore::startDtls(uint32_t id, DtlsRole role, DtlsFingerprints fingerpri
   }
 }
 
+void MediaCore::sendDtls(uint32_t id, Bytes data) {
+  if (!dtls().send(id, data)) {
+    stats_.droppedDtls += 1;
+  }
+}
+
 void MediaCore::sendDtlsDatagram(uint32_t id, Bytes datagram) {
   const Endpoint* const endpoint = endpoints_.find(id);
   if (endpoint == nullptr) {
@@ -183,6 +189,12 @@ bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, SrtpSession sr
 void MediaCore::setDtlsKeys(uint32_t id, SrtpSession srtp) {
   if (Endpoint* const endpoint = endpoints_.find(id)) {
     endpoint->dtlsKeys = std::move(srtp);
+  }
+}
+
+void MediaCore::clearDtlsKeys(uint32_t id) {
+  if (Endpoint* const endpoint = endpoints_.find(id)) {
+    endpoint->dtlsKeys.reset();
   }
 }
 

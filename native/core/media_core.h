@@ -17,8 +17,8 @@
 
 namespace streamkit {
 
-/** What comes out of the core besides datagrams. Called on the thread that calls the core; must not call
- * back. */
+/** What comes out of the core besides datagrams. Called on the thread that calls the core, or that does what
+ * the core hands over; must not call back. */
 class MediaCoreListener : public MediaShardListener {
  public:
   /** STUN for an endpoint. */
@@ -77,11 +77,13 @@ class MediaCore final : private DtlsEndpoint::Listener {
   /** Begins the handshake; records that came before it count. Once per endpoint. */
   void startDtls(uint32_t endpoint, DtlsRole role, DtlsFingerprints fingerprints, int64_t nowUs);
   /** Application data: one record. Ignored if there is no connection. */
-  void sendDtls(uint32_t endpoint, Bytes data) { dtls().send(endpoint, data); }
+  void sendDtls(uint32_t endpoint, Bytes data);
   /** What DTLS has for the viewer. */
   void sendDtlsDatagram(uint32_t endpoint, Bytes datagram);
   /** Of the DTLS connection: before its beginning is told. */
   void setDtlsKeys(uint32_t endpoint, SrtpSession srtp);
+  /** Nobody has taken them, and the connection has ended. */
+  void clearDtlsKeys(uint32_t endpoint);
 
   void createProducer(uint32_t id, const ProducerParameters& parameters);
   bool hasProducer(uint32_t id) const { return producers_.contains(id); }
@@ -153,7 +155,10 @@ class MediaCore final : private DtlsEndpoint::Listener {
     listener_.onDtlsConnected(endpoint);
   }
   void onDtlsData(uint32_t endpoint, Bytes data) override { listener_.onDtlsData(endpoint, data); }
-  void onDtlsEnded(uint32_t endpoint, DtlsFault fault) override { listener_.onDtlsEnded(endpoint, fault); }
+  void onDtlsEnded(uint32_t endpoint, DtlsFault fault) override {
+    clearDtlsKeys(endpoint);
+    listener_.onDtlsEnded(endpoint, fault);
+  }
 
   void receiveDtls(int socket, const SocketAddress& from, Bytes data, int64_t nowUs);
   void askForConsent(int64_t nowUs);

@@ -85,7 +85,7 @@ struct PlaneStats {
   Figure<uint64_t> droppedStunIntegrity;
   Figure<uint64_t> droppedMalformed;
   Figure<uint64_t> droppedSrtcpAuthentication;
-  /** Datagrams of handshakes beyond what may wait. */
+  /** Datagrams and data of DTLS beyond what may wait, or for nobody. */
   Figure<uint64_t> droppedDtls;
   /** Datagrams of RTCP for which a thread that sends had no time. */
   Figure<uint64_t> droppedRtcp;

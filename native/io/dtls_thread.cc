@@ -32,19 +32,37 @@ void DtlsThread::start(uint32_t id, DtlsRole role, DtlsFingerprints fingerprints
 }
 
 bool DtlsThread::receive(uint32_t id, Bytes datagram, int64_t) {
-  return queue_.pushPacket([this, id, copy = copyOf(datagram)](DtlsRegistry& registry, int64_t nowUs) {
-    if (!registry.receive(id, copy, nowUs)) {
+  auto& queued = queued_[id];
+  if (queued == nullptr) {
+    queued = std::make_shared<std::atomic<uint32_t>>(0);
+  }
+  if (*queued >= kMaxQueuedOfOne) {
+    return false;
+  }
+  *queued += 1;
+  const bool isPushed =
+      queue_.pushPacket([this, id, queued, copy = copyOf(datagram)](DtlsRegistry& registry, int64_t nowUs) {
+        *queued -= 1;
+        if (!registry.receive(id, copy, nowUs)) {
+          stats_.droppedDtls += 1;
+        }
+      });
+  if (!isPushed) {
+    *queued -= 1;
+  }
+  return isPushed;
+}
+
+bool DtlsThread::send(uint32_t id, Bytes data) {
+  return queue_.pushPacket([this, id, copy = copyOf(data)](DtlsRegistry& registry, int64_t) {
+    if (!registry.send(id, copy)) {
       stats_.droppedDtls += 1;
     }
   });
 }
 
-void DtlsThread::send(uint32_t id, Bytes data) {
-  // JavaScript's side bounds it as well: data that is lost is repeated by SCTP.
-  queue_.pushPacket([id, copy = copyOf(data)](DtlsRegistry& registry, int64_t) { registry.send(id, copy); });
-}
-
 void DtlsThread::close(uint32_t id) {
+  queued_.erase(id);
   queue_.push([id](DtlsRegistry& registry, int64_t) { registry.close(id); });
 }
 
@@ -75,8 +93,10 @@ void DtlsThread::run() {
 
 void DtlsThread::onDtlsDatagram(uint32_t id, Bytes datagram) {
   // One that is lost is sent again, by its protocol or by SCTP.
-  core_.pushPacket(
-      [id, copy = copyOf(datagram)](MediaCore& core, int64_t) { core.sendDtlsDatagram(id, copy); });
+  if (!core_.pushPacket(
+          [id, copy = copyOf(datagram)](MediaCore& core, int64_t) { core.sendDtlsDatagram(id, copy); })) {
+    stats_.droppedDtls += 1;
+  }
 }
 
 void DtlsThread::onDtlsConnected(uint32_t id, SrtpSession srtp) {
@@ -84,6 +104,11 @@ void DtlsThread::onDtlsConnected(uint32_t id, SrtpSession srtp) {
   auto keys = std::make_shared<SrtpSession>(std::move(srtp));
   core_.push([id, keys](MediaCore& core, int64_t) { core.setDtlsKeys(id, std::move(*keys)); });
   listener_.onDtlsConnected(id);
+}
+
+void DtlsThread::onDtlsEnded(uint32_t id, DtlsFault fault) {
+  core_.push([id](MediaCore& core, int64_t) { core.clearDtlsKeys(id); });
+  listener_.onDtlsEnded(id, fault);
 }
 
 }  // namespace streamkit

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+
 #include "../core/dtls_registry.h"
 #include "../core/media_core.h"
 #include "command_queue.h"
@@ -13,6 +15,9 @@ namespace streamkit {
  */
 class DtlsThread final : public DtlsLink, private DtlsEndpoint::Listener {
  public:
+  /** Datagrams of one viewer that wait for the thread, so that it cannot keep out those of all others. */
+  static constexpr uint32_t kMaxQueuedOfOne = 64;
+
   /** @param core of the thread that receives */
   DtlsThread(CommandQueue<MediaCore>& core, MediaCoreListener& listener);
   ~DtlsThread() { stop(); }
@@ -26,7 +31,7 @@ class DtlsThread final : public DtlsLink, private DtlsEndpoint::Listener {
   void setContext(std::shared_ptr<DtlsContext> context) override;
   void start(uint32_t id, DtlsRole role, DtlsFingerprints fingerprints, int64_t nowUs) override;
   bool receive(uint32_t id, Bytes datagram, int64_t nowUs) override;
-  void send(uint32_t id, Bytes data) override;
+  bool send(uint32_t id, Bytes data) override;
   void close(uint32_t id) override;
   /** What was posted before is done; then the thread ends. Idempotent. */
   void stop();
@@ -38,12 +43,14 @@ class DtlsThread final : public DtlsLink, private DtlsEndpoint::Listener {
   void onDtlsDatagram(uint32_t id, Bytes datagram) override;
   void onDtlsConnected(uint32_t id, SrtpSession srtp) override;
   void onDtlsData(uint32_t id, Bytes data) override { listener_.onDtlsData(id, data); }
-  void onDtlsEnded(uint32_t id, DtlsFault fault) override { listener_.onDtlsEnded(id, fault); }
+  void onDtlsEnded(uint32_t id, DtlsFault fault) override;
 
   CommandQueue<MediaCore>& core_;
   MediaCoreListener& listener_;
   PlaneStats stats_;
   CommandQueue<DtlsRegistry> queue_;
+  /** How many datagrams of each viewer are in the queue. Used by the thread that receives alone. */
+  std::unordered_map<uint32_t, std::shared_ptr<std::atomic<uint32_t>>> queued_;
   // Used by the thread alone.
   DtlsRegistry registry_{*this};
   int64_t cpuPublishedUs_ = 0;

@@ -23,7 +23,7 @@ class IoThread final {
  public:
   using Command = CommandQueue<MediaCore>::Command;
 
-  /** Called on the thread, and on those that send; must not call back. */
+  /** Called on the thread, and on those that send or do DTLS; must not call back. */
   class Listener : public MediaCoreListener, public MediaSocketSet::Listener, public RelaySockets::Listener {
    protected:
     ~Listener() = default;

@@ -8,9 +8,9 @@ namespace streamkit {
 constexpr int kMediaUrgency = 10;
 
 /**
- * Media of hundreds of viewers is not to wait while others join: the calling thread goes before those of its
- * process that have the same to do. Without effect where the system does not permit it (CAP_SYS_NICE or
- * RLIMIT_NICE) or knows no niceness of threads.
+ * Media of hundreds of viewers is not to wait while others join: the calling thread goes before others.
+ * Without effect where the system does not permit it (CAP_SYS_NICE or RLIMIT_NICE) or knows no niceness of
+ * threads.
  */
 inline void preferThisThread() {
 #ifdef __linux__

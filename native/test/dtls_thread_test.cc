@@ -12,18 +12,16 @@ constexpr uint32_t kWatching = 1;
 constexpr uint32_t kJoining = 2;
 constexpr uint32_t kProducer = 3;
 
-/** Holds the thread that tells of a handshake's end until it is let go. */
+/** Holds the thread that does DTLS, when it tells that a handshake is over, until it is let go. */
 class HeldListener final : public IoThread::Listener {
  public:
   explicit HeldListener(EventQueue& events) : events_(events) {}
 
   void onDtlsConnected(uint32_t endpoint) override {
-    std::unique_lock lock(mutex_);
-    held_ = true;
-    condition_.notify_all();
-    EXPECT(condition_.wait_for(lock, std::chrono::microseconds(kPatienceUs), [this] { return letGo_; }));
+    hold();
     events_.onDtlsConnected(endpoint);
   }
+  void onDtlsEnded(uint32_t, DtlsFault) override { hold(); }
   bool isHeld() {
     const std::lock_guard lock(mutex_);
     return held_;
@@ -41,13 +39,19 @@ class HeldListener final : public IoThread::Listener {
   void onSwitched(uint32_t, uint32_t) override {}
   void onConsentLost(uint32_t) override {}
   void onDtlsData(uint32_t endpoint, Bytes data) override { events_.onDtlsData(endpoint, data); }
-  void onDtlsEnded(uint32_t, DtlsFault) override {}
   void onEstimate(uint32_t, double) override {}
   void onMediaSocketFailed(uint32_t, MediaFault) override {}
   void onRelayAnswer(uint32_t, int, Bytes) override {}
   void onRelayEnded(uint32_t, int, const std::string&) override {}
 
  private:
+  void hold() {
+    std::unique_lock lock(mutex_);
+    held_ = true;
+    condition_.notify_all();
+    EXPECT(condition_.wait_for(lock, std::chrono::microseconds(kPatienceUs), [this] { return letGo_; }));
+  }
+
   EventQueue& events_;
   std::mutex mutex_;
   std::condition_variable condition_;
@@ -170,6 +174,27 @@ TEST("pictures go out while a handshake is done, and who has done it gets them")
 
 TEST("the same with threads that send") {
   joinBesideMedia(2);
+}
+
+TEST("what one viewer sends to a thread that is busy keeps out no other's") {
+  EventQueue events([] {});
+  HeldListener listener(events);
+  CommandQueue<MediaCore> core;
+  DtlsThread thread(core, listener);
+  // Without a certificate it ends, and the thread is held.
+  thread.start(1, DtlsRole::kServer, *DtlsFingerprints::parse(makeCertificate().fingerprint), monotonicUs());
+  for (const int64_t untilUs = monotonicUs() + kPatienceUs; !listener.isHeld() && monotonicUs() < untilUs;) {
+  }
+  EXPECT(listener.isHeld());
+  const auto record = fromHex("16feff 0000 000000000000 0000");
+  for (uint32_t i = 0; i < DtlsThread::kMaxQueuedOfOne; i += 1) {
+    EXPECT(thread.receive(2, record, monotonicUs()));
+  }
+  EXPECT(!thread.receive(2, record, monotonicUs()));
+  EXPECT(thread.receive(3, record, monotonicUs()));
+  listener.letGo();
+  thread.stop();
+  EXPECT(thread.startError() == 0);
 }
 
 }  // namespace streamkit::test

@@ -294,7 +294,7 @@ export interface MediaPlaneStats {
   readonly droppedStunIntegrity: number;
   readonly droppedMalformed: number;
   readonly droppedSrtcpAuthentication: number;
-  /** DTLS handshake datagrams beyond what may wait. */
+  /** Datagrams and data of DTLS beyond what may wait, or for nobody. */
   readonly droppedDtls: number;
   /** RTCP for which the thread of its viewer had no time. */
   readonly droppedRtcp: number;

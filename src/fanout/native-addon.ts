@@ -140,7 +140,7 @@ export interface NativePlaneStats {
   readonly droppedStunIntegrity: number;
   readonly droppedMalformed: number;
   readonly droppedSrtcpAuthentication: number;
-  /** Datagrams of DTLS handshakes beyond what may wait. */
+  /** Datagrams and data of DTLS beyond what may wait, or for nobody. */
   readonly droppedDtls: number;
   /** RTCP for which the thread of its viewer had no time. */
   readonly droppedRtcp: number;

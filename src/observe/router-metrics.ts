@@ -381,7 +381,7 @@ function readPlane(
   );
   ofPlane(
     'stream_kit_plane_cpu_seconds_total',
-    'CPU time of the threads that send media.',
+    'CPU time of the threads of the native media plane.',
     () => (stats()?.cpuUs ?? 0) / 1_000_000,
   );
 }

@@ -95,7 +95,8 @@ export const SOFTWARE_ENCODERS = {
       // that scrolls, 640x360 at 1 Mbit/s, has an SSIM of 0.990 instead of 0.960. A keyframe may take the whole buffer.
       // In one thread: rows that are encoded at once share the buffer by who is first, and a page at rest whose cursor blinks costs 4 to 65 kbit/s by
       // chance. A picture of 720p took as long with them, on two cores.
-      'x265-params': 'crf=18:min-cu-size=8:vbv-init=1:pools=none:scenecut=0:high-tier=0:info=0:log-level=none',
+      'x265-params':
+        'crf=18:min-cu-size=8:vbv-init=1:pools=none:scenecut=0:high-tier=0:info=0:log-level=none',
     },
     inputs: [AV_PIX_FMT_YUV420P],
     matrices: ['bt601', 'bt709'],
