@@ -5,7 +5,8 @@
 
 namespace streamkit {
 
-/** How long sound may wait for the next picture of the same viewer, with which it costs no call of its own. */
+/** How long sound may wait for the next picture of the same viewer, with which it costs no call of its own.
+ */
 struct SoundWait {
   /** For few viewers. */
   static constexpr int64_t kLeastUs = 10'000;
