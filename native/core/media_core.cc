@@ -186,15 +186,9 @@ bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, SrtpSession sr
   return true;
 }
 
-void MediaCore::setDtlsKeys(uint32_t id, SrtpSession srtp) {
+void MediaCore::setDtlsKeys(uint32_t id, std::optional<SrtpSession> srtp) {
   if (Endpoint* const endpoint = endpoints_.find(id)) {
     endpoint->dtlsKeys = std::move(srtp);
-  }
-}
-
-void MediaCore::clearDtlsKeys(uint32_t id) {
-  if (Endpoint* const endpoint = endpoints_.find(id)) {
-    endpoint->dtlsKeys.reset();
   }
 }
 

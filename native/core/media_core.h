@@ -80,10 +80,8 @@ class MediaCore final : private DtlsEndpoint::Listener {
   void sendDtls(uint32_t endpoint, Bytes data);
   /** What DTLS has for the viewer. */
   void sendDtlsDatagram(uint32_t endpoint, Bytes datagram);
-  /** Of the DTLS connection: before its beginning is told. */
-  void setDtlsKeys(uint32_t endpoint, SrtpSession srtp);
-  /** Nobody has taken them, and the connection has ended. */
-  void clearDtlsKeys(uint32_t endpoint);
+  /** Of the DTLS connection, before its beginning is told; nothing: it has ended. */
+  void setDtlsKeys(uint32_t endpoint, std::optional<SrtpSession> srtp);
 
   void createProducer(uint32_t id, const ProducerParameters& parameters);
   bool hasProducer(uint32_t id) const { return producers_.contains(id); }
@@ -156,7 +154,7 @@ class MediaCore final : private DtlsEndpoint::Listener {
   }
   void onDtlsData(uint32_t endpoint, Bytes data) override { listener_.onDtlsData(endpoint, data); }
   void onDtlsEnded(uint32_t endpoint, DtlsFault fault) override {
-    clearDtlsKeys(endpoint);
+    setDtlsKeys(endpoint, std::nullopt);
     listener_.onDtlsEnded(endpoint, fault);
   }
 

@@ -10,8 +10,6 @@
 namespace streamkit {
 namespace {
 
-constexpr int64_t kCpuPublishIntervalUs = 10'000;
-
 std::vector<uint8_t> copyOf(Bytes bytes) {
   return {bytes.begin(), bytes.end()};
 }
@@ -84,8 +82,7 @@ void DtlsThread::run() {
     goesOn = queue_.run(registry_);
     const int64_t nowUs = monotonicUs();
     dueUs = registry_.advance(nowUs);
-    if (nowUs - cpuPublishedUs_ >= kCpuPublishIntervalUs || !goesOn) {
-      cpuPublishedUs_ = nowUs;
+    if (publishInterval_.isOver(nowUs, !goesOn)) {
       stats_.cpuUs = static_cast<uint64_t>(threadCpuUs());
     }
   }
@@ -107,7 +104,7 @@ void DtlsThread::onDtlsConnected(uint32_t id, SrtpSession srtp) {
 }
 
 void DtlsThread::onDtlsEnded(uint32_t id, DtlsFault fault) {
-  core_.push([id](MediaCore& core, int64_t) { core.clearDtlsKeys(id); });
+  core_.push([id](MediaCore& core, int64_t) { core.setDtlsKeys(id, std::nullopt); });
   listener_.onDtlsEnded(id, fault);
 }
 

@@ -6,6 +6,7 @@
 #include "../core/media_core.h"
 #include "command_queue.h"
 #include "joined_thread.h"
+#include "publish_interval.h"
 
 namespace streamkit {
 
@@ -53,7 +54,7 @@ class DtlsThread final : public DtlsLink, private DtlsEndpoint::Listener {
   std::unordered_map<uint32_t, std::shared_ptr<std::atomic<uint32_t>>> queued_;
   // Used by the thread alone.
   DtlsRegistry registry_{*this};
-  int64_t cpuPublishedUs_ = 0;
+  PublishInterval publishInterval_;
 
   JoinedThread thread_;
   int startError_ = 0;

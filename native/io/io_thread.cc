@@ -19,7 +19,6 @@ constexpr int kReceiveTurns = 16;
  * and DTLS wait for is read at once, unless reports have just been.
  */
 constexpr int64_t kReceiveRestUs = 5'000;
-constexpr int64_t kCpuPublishIntervalUs = 10'000;
 
 std::vector<std::unique_ptr<ShardThread>> startShards(const MediaCore::Options& options, bool gso,
                                                       MediaShardListener& listener, TcpSockets& tcp,
@@ -224,8 +223,7 @@ void IoThread::run() {
     if (more) {
       dueUs = nowUs;
     }
-    if (nowUs - cpuPublishedUs_ >= kCpuPublishIntervalUs || !goesOn) {
-      cpuPublishedUs_ = nowUs;
+    if (publishInterval_.isOver(nowUs, !goesOn)) {
       publish();
     }
   }

@@ -10,6 +10,7 @@
 #include "dtls_thread.h"
 #include "joined_thread.h"
 #include "media_socket_set.h"
+#include "publish_interval.h"
 #include "send_sockets.h"
 #include "shard_thread.h"
 
@@ -104,7 +105,7 @@ class IoThread final {
   MediaCore core_;
   MediaSocketSet mediaSockets_;
   std::vector<pollfd> pollFds_;
-  int64_t cpuPublishedUs_ = 0;
+  PublishInterval publishInterval_;
   /** Until then the sockets' readability wakes nobody. */
   int64_t restUntilUs_ = 0;
 

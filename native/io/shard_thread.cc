@@ -10,7 +10,6 @@ namespace {
 
 /** Packets sent before what was posted is looked at again: some 2 ms. */
 constexpr size_t kPacketsPerTurn = 1536;
-constexpr int64_t kCpuPublishIntervalUs = 10'000;
 
 }  // namespace
 
@@ -50,8 +49,7 @@ void ShardThread::run() {
     goesOn = queue_.run(shard_);
     const int64_t nowUs = monotonicUs();
     dueUs = shard_.advance(nowUs, kPacketsPerTurn);
-    if (nowUs - cpuPublishedUs_ >= kCpuPublishIntervalUs || !goesOn) {
-      cpuPublishedUs_ = nowUs;
+    if (publishInterval_.isOver(nowUs, !goesOn)) {
       publish();
     }
   }

@@ -3,6 +3,7 @@
 #include "../core/shard_link.h"
 #include "command_queue.h"
 #include "joined_thread.h"
+#include "publish_interval.h"
 #include "send_sockets.h"
 
 namespace streamkit {
@@ -48,7 +49,7 @@ class ShardThread final : public ShardLink {
   SendSockets sockets_;
   MediaShard shard_;
   std::vector<pollfd> pollFds_;
-  int64_t cpuPublishedUs_ = 0;
+  PublishInterval publishInterval_;
 
   JoinedThread thread_;
   int startError_ = 0;

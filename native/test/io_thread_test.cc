@@ -96,21 +96,25 @@ TEST("frames reach a real socket from a thread that only sends") {
 
 #ifdef __linux__
 TEST("threads of media go before others where the system permits it") {
-  bool isPermitted = false;
-  int usual = 0;
+  int permitted = 0;
   std::thread([&] {
-    usual = getpriority(PRIO_PROCESS, 0);
-    isPermitted = setpriority(PRIO_PROCESS, 0, usual - kMediaUrgency) == 0;
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) - kMediaUrgency);
+    permitted = getpriority(PRIO_PROCESS, 0);
   }).join();
-  for (const size_t sendThreads : {1, 2}) {
-    Waiter waiter;
-    EventQueue events([&] { waiter.wake(); });
-    IoThread thread(options(), true, events, sendThreads);
-    std::atomic<int> niceness{100};
-    thread.post([&](MediaCore&, int64_t) { niceness = getpriority(PRIO_PROCESS, 0); });
-    thread.stop();
-    EXPECT_EQ(niceness, isPermitted ? usual - kMediaUrgency : usual);
-  }
+  EventQueue events([] {});
+  IoThread receiving(options(), true, events);
+  PlaneStats stats;
+  TcpSockets tcp(stats);
+  RelaySockets relays(events, true, stats);
+  ShardThread sending(options(), true, events, tcp, relays);
+  std::atomic<int> ofReceiving{100};
+  std::atomic<int> ofSending{100};
+  receiving.post([&](MediaCore&, int64_t) { ofReceiving = getpriority(PRIO_PROCESS, 0); });
+  sending.post([&](MediaShard&, int64_t) { ofSending = getpriority(PRIO_PROCESS, 0); });
+  receiving.stop();
+  sending.stop();
+  EXPECT_EQ(ofReceiving, permitted);
+  EXPECT_EQ(ofSending, permitted);
 }
 #endif
 

@@ -96,9 +96,8 @@ class Peer {
     while (datagrams.size() < count && monotonicUs() < untilUs) {
       pollfd fd{socket_->fd(), POLLIN, 0};
       poll(&fd, 1, 100);
-      while (socket_->receive([&](const SocketAddress&, MutableBytes data) {
-        datagrams.emplace_back(data.begin(), data.end());
-      })) {
+      for (auto& datagram : take()) {
+        datagrams.push_back(std::move(datagram));
       }
     }
     return datagrams;
