@@ -33,7 +33,7 @@ export interface RemoteControl {
   /** The page is there. Once. */
   goLive(controls: PageControls): void;
   /** What is controlled is no page. Once, in place of {@link goLive}. */
-  goLiveTo(target: InputTarget): void;
+  setTarget(target: InputTarget): void;
   /** Tells the controllers the shape of the pointer: a keyword of the CSS property `cursor`. */
   showCursor(css: string): void;
   /** Tells the controllers that have just copied or cut what was copied. */
@@ -112,7 +112,7 @@ class SharedControl implements RemoteControl, SeatControl {
     });
   }
 
-  goLiveTo(target: InputTarget): void {
+  setTarget(target: InputTarget): void {
     if (!this.closed) this.target = target;
   }
 

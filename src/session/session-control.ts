@@ -94,9 +94,9 @@ export class SessionControl {
     this.program.goLive();
   }
 
-  /** The terminal is open. Once. */
-  goLiveTo(target: InputTarget): void {
-    this.#remote.goLiveTo(target);
+  /** A terminal is controlled, and no page. Once. */
+  setTarget(target: InputTarget): void {
+    this.#remote.setTarget(target);
   }
 
   showCursor(css: string): void {

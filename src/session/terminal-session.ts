@@ -2,6 +2,7 @@ import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { LeftTerminalEndedError } from '../base/left-terminal-ended-error.js';
 import type { Terminal, TerminalExit, TerminalTarget } from '../terminal/terminal.js';
+import type { TerminalInput } from '../terminal/terminal-input.js';
 import type { ReplayFiles } from '../terminal/replay-files.js';
 import type { TerminalParts } from '../terminal/open-terminals.js';
 import type { Caller } from './caller.js';
@@ -45,6 +46,7 @@ export class TerminalSession implements StreamSession {
   readonly #logger: Logger;
   readonly #life: SessionLife;
   readonly #stream: TerminalStream;
+  readonly #input: TerminalInput;
   readonly #launchAbort = new AbortController();
   #launched: Promise<void> = Promise.resolve();
   /** It did not open, and may run all the same: an earlier run of the server has left it. */
@@ -107,6 +109,8 @@ export class TerminalSession implements StreamSession {
         resize: () => Promise.resolve(),
       },
     );
+    this.#input = terminals.createInput(() => this.touch());
+    this.viewers.control.setTarget(this.#input);
   }
 
   get state(): Readonly<StreamSessionState> {
@@ -206,7 +210,8 @@ export class TerminalSession implements StreamSession {
       if (document.instanceInfo !== undefined) document.instanceInfo.pid = pid;
     });
     this.#onResize(cols, rows);
-    this.viewers.goLiveTo(this.#parameters.terminals.createInput(terminal, () => this.touch()));
+    this.#input.begin(terminal);
+    this.viewers.sockets.goLive();
     this.#onViewerChange();
     this.#logger.info({ pid }, 'terminal is live');
   }

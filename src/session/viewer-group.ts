@@ -3,7 +3,6 @@ import type { ViewerDiagnostics } from '../protocol/session-diagnostics.js';
 import type { PageControls } from '../render/capture/page-controls.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
-import type { InputTarget } from '../input/input-target.js';
 import type { Logger } from '../base/logger.js';
 import type { Caller } from './caller.js';
 import type { MessageSink } from './message-sink.js';
@@ -366,12 +365,6 @@ export class ViewerGroup {
     this.#live = media;
     this.control.goLive(controls);
     for (const work of this.#untilLive.splice(0)) work(media);
-    this.sockets.goLive();
-  }
-
-  /** The terminal is open. Once. */
-  goLiveTo(target: InputTarget): void {
-    this.control.goLiveTo(target);
     this.sockets.goLive();
   }
 

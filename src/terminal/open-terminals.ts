@@ -1,17 +1,16 @@
 import type { Clock } from '../base/clock.js';
-import type { InputTarget } from '../input/input-target.js';
 import type { Logger } from '../base/logger.js';
 import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
 import { canAttach, createOpenTerminal } from './open-terminal.js';
 import { TerminalInput } from './terminal-input.js';
-import type { OpenTerminal, Terminal } from './terminal.js';
+import type { OpenTerminal } from './terminal.js';
 import { TerminalStateFolder } from './terminal-state-folder.js';
 
 /** What terminals are made of. */
 export interface TerminalParts {
   readonly options: ResolvedTerminalOptions;
   readonly openTerminal: OpenTerminal;
-  readonly createInput: (terminal: Terminal, onInput: () => void) => InputTarget;
+  readonly createInput: (onInput: () => void) => TerminalInput;
   /**
    * Whether there is a tmux session of somebody else under a name that the options permit.
    *
@@ -36,7 +35,7 @@ export function openTerminals(
   return {
     options,
     openTerminal: createOpenTerminal({ options, clock, logger }),
-    createInput: (terminal, onInput) => new TerminalInput({ terminal, options, logger, onInput }),
+    createInput: (onInput) => new TerminalInput({ options, logger, onInput }),
     canAttach: (name) => canAttach({ options, clock }, name),
     folder: stateDir === undefined ? undefined : new TerminalStateFolder(stateDir, replayBytes, logger),
   };

@@ -5,20 +5,25 @@ import type { ControllerKey, InputTarget } from '../input/input-target.js';
 import type { Logger } from '../base/logger.js';
 import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
 import { HeldModifiers } from './held-modifiers.js';
-import type { Terminal } from './terminal.js';
+import type { HeldModifiers as Modifiers, Terminal } from './terminal.js';
 
 export interface TerminalInputParameters {
-  readonly terminal: Terminal;
   readonly options: Pick<ResolvedTerminalOptions, 'maxCols' | 'maxRows'>;
   readonly logger: Logger;
   /** Somebody types. */
   readonly onInput: () => void;
 }
 
-/** The input of those that control a terminal. */
+/** What is typed before the terminal runs waits for it up to here, bytes of JSON; beyond it it is refused. */
+const MAX_EARLY_BYTES = 128 * 1024;
+
+/** The input of those that control a terminal: as on any other, one may type before it is ready. */
 export class TerminalInput implements InputTarget {
   readonly #parameters: TerminalInputParameters;
   readonly #held = new WeakMap<ControllerKey, HeldModifiers>();
+  #terminal: Terminal | undefined;
+  #early: ((terminal: Terminal) => void)[] = [];
+  #earlyBytes = 0;
   #closed = false;
 
   constructor(parameters: TerminalInputParameters) {
@@ -27,7 +32,7 @@ export class TerminalInput implements InputTarget {
 
   accept(controller: ControllerKey, message: InputMessage): void {
     if (this.#closed) throw new InputError('bad_input', 'The terminal has ended');
-    const { terminal, options, logger, onInput } = this.#parameters;
+    const { options, onInput } = this.#parameters;
     const { maxCols, maxRows } = options;
     const held = this.#held.get(controller) ?? new HeldModifiers();
     this.#held.set(controller, held);
@@ -37,10 +42,15 @@ export class TerminalInput implements InputTarget {
         throw new InputError('bad_input', `Expected at most ${maxCols} cols and ${maxRows} rows`);
       }
     }
+    if (this.#terminal === undefined) this.#wait(message, held);
+    else this.#give(this.#terminal, message, held);
     onInput();
-    terminal.input(message, held).catch((thrown: unknown) => {
-      logger.debug({ err: asError(thrown) }, 'a terminal did not take its input');
-    });
+  }
+
+  /** The terminal runs: it gets what has waited for it. Once. */
+  begin(terminal: Terminal): void {
+    this.#terminal = terminal;
+    for (const give of this.#early.splice(0)) give(terminal);
   }
 
   /** Modifier keys are the client's alone: no key of a terminal is down. */
@@ -50,5 +60,30 @@ export class TerminalInput implements InputTarget {
 
   close(): void {
     this.#closed = true;
+    this.#early = [];
+  }
+
+  #give(terminal: Terminal, message: InputMessage, held: Modifiers): void {
+    terminal.input(message, held).catch((thrown: unknown) => this.#refuse(thrown));
+  }
+
+  #wait(message: InputMessage, { ctrl, alt, shift }: Modifiers): void {
+    this.#earlyBytes += Buffer.byteLength(JSON.stringify(message));
+    if (this.#earlyBytes > MAX_EARLY_BYTES) {
+      throw new InputError('bad_input', 'Too much input waits for the terminal');
+    }
+    this.#early.push((terminal) => {
+      try {
+        // As they were held then.
+        this.#give(terminal, message, { ctrl, alt, shift });
+      } catch (thrown) {
+        // It is too late to tell whoever sent it.
+        this.#refuse(thrown);
+      }
+    });
+  }
+
+  #refuse(thrown: unknown): void {
+    this.#parameters.logger.debug({ err: asError(thrown) }, 'a terminal did not take its input');
   }
 }

@@ -94,6 +94,41 @@ describe.skipIf(!isTmuxInstalled)('a terminal', () => {
     expect(client.closed).toEqual({ code: 1000, reason: 'deleted' });
   });
 
+  it('gets what was typed before it ran, and refuses what is too much for that', async () => {
+    const [go, tmuxPath] = [join(folder, 'go'), join(folder, 'late-tmux')];
+    writeFileSync(tmuxPath, `#!/bin/sh\nwhile [ ! -e ${go} ]; do sleep 0.02; done\nexec tmux "$@"\n`, {
+      mode: 0o755,
+    });
+    const late = await TerminalServer.start({
+      terminal: { enabled: true, command: [process.execPath, '-e', ECHO_IN_HEX], tmuxPath },
+    });
+    try {
+      const client = await late.open();
+      await client.until(() => client.of('role').length > 0);
+      client.send({ type: 'keys', data: 'ab' });
+      client.send({ type: 'keyboard', action: 'down', key: 'Control', code: 'ControlLeft' });
+      client.send({ type: 'keyboard', action: 'down', key: 'x', code: 'KeyX' });
+      client.send({ type: 'keyboard', action: 'up', key: 'Control', code: 'ControlLeft' });
+      client.send({ type: 'paste', data: 'c' });
+      // Of these nothing comes to the program.
+      for (let count = 0; count < 40; count++) client.send({ type: 'composition', text: 'e'.repeat(4000) });
+      client.send({ type: 'keys', data: 'd' });
+      await client.until(() => client.of('error').length > 0);
+      expect(client.of('error')[0]).toMatchObject({
+        code: 'bad_input',
+        message: 'Too much input waits for the terminal',
+      });
+      writeFileSync(go, '');
+      await client.untilText('ready');
+      client.send({ type: 'keys', data: 'f' });
+      await client.until(() => inHex(client.text).endsWith(hex('f')));
+      expect(Buffer.from(inHex(client.text), 'hex').toString()).toBe('ab\u0018cf');
+    } finally {
+      writeFileSync(go, '');
+      await late.close();
+    }
+  });
+
   it('tells how its command ended, with all that it wrote, also to those that come too late', async () => {
     const { json } = await server.create({ command: ['/bin/sh', '-c', 'printf "some words"; exit 3'] });
     const { streamId } = json as { streamId: string };

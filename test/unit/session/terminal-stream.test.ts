@@ -53,7 +53,7 @@ beforeEach(() => {
     onInput: () => undefined,
     logger: silentLogger,
   });
-  control.goLiveTo({
+  control.setTarget({
     accept: (_controller, message) => void inputs.push(message),
     release: () => undefined,
     close: () => undefined,
