@@ -3,7 +3,7 @@
 #   docker build -t stream-kit-server .                       CPU alone
 #   docker build -t stream-kit-server --build-arg GPU=vaapi . VAAPI and QSV drivers of AMD and Intel
 #   docker build -t stream-kit-server --build-arg GPU=nvidia . for the NVIDIA container toolkit, which brings the driver
-ARG NODE_IMAGE=node:20.20.2-bookworm-slim
+ARG NODE_IMAGE=node:24.22.3-bookworm-slim
 ARG GPU=none
 
 FROM ${NODE_IMAGE} AS build
