@@ -183,9 +183,15 @@ export class CapturePage {
   /**
    * Takes pictures and sound of the tab that has the title now, in place of the one before. Rejects if it is not to be had.
    * One that is lost does nothing: whatever replaces it begins with the tab that is shown.
+   * @param onTaken - called before the first picture of it, which comes when it is painted again.
    */
-  async reopen(): Promise<void> {
-    await this.#tab?.reopen();
+  async takeTab(onTaken: () => void): Promise<void> {
+    await this.#tab?.takeTab();
+    onTaken();
+    await this.#unlessLost(async (tab) => {
+      await tab.pause();
+      if (this.#running) await tab.resume();
+    });
   }
 
   async pause(): Promise<void> {

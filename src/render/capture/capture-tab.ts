@@ -13,7 +13,7 @@ const HTML =
 /** A browser that finds no tab of the title would wait for somebody to pick one. */
 const OPEN_TIMEOUT_MS = 10_000;
 /** The same where it is tried again. */
-const REOPEN_TIMEOUT_MS = 4_000;
+const TAKE_TIMEOUT_MS = 4_000;
 
 /** What a tab captures, and in which size. */
 export interface CaptureTabFormat {
@@ -56,7 +56,7 @@ interface CaptureWindow {
     restSound(): void;
     forgoSound(): void;
     reopenSound(): Promise<void>;
-    reopen(): Promise<void>;
+    takeTab(): Promise<void>;
   };
 }
 
@@ -158,10 +158,13 @@ export class CaptureTab {
     await withTimeout(reopened, OPEN_TIMEOUT_MS);
   }
 
-  /** Takes pictures and sound of the tab that has the title now, in place of the one before. Rejects if it is not to be had. */
-  async reopen(): Promise<void> {
-    const reopened = this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.reopen());
-    await withTimeout(reopened, REOPEN_TIMEOUT_MS);
+  /**
+   * Has the tab that has the title now in place of the one before. Nothing of it is taken until {@link pause} and
+   * {@link resume}. Rejects if it is not to be had.
+   */
+  async takeTab(): Promise<void> {
+    const taken = this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.takeTab());
+    await withTimeout(taken, TAKE_TIMEOUT_MS);
   }
 
   async pause(): Promise<void> {

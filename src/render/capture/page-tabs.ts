@@ -27,8 +27,12 @@ export interface PageTabsParameters {
   readonly maxTabs: number;
   /** Prepares a tab that is halted; its commands are sent before it returns. */
   readonly prepare: (id: string, tab: BrowserTab, isOnlyTab: boolean) => Promise<PageTab>;
-  /** Captures this one from now on. */
-  readonly capture: (page: PageTab) => Promise<void>;
+  /**
+   * Captures this one from now on.
+   *
+   * @param onShown - called before the first picture of it, so that what a viewer sees and what the viewer's input goes to are the same.
+   */
+  readonly capture: (page: PageTab, onShown: () => void) => Promise<void>;
   /** The last one crashed, was closed, or cannot be captured. */
   readonly onLost: (what: 'crashed' | 'closed') => void;
   readonly emit: (event: PageEvent) => void;
@@ -303,6 +307,7 @@ export class PageTabs {
    */
   async #change(wanted: PageTab | undefined): Promise<void> {
     const tried = new Set<PageTab>();
+    const before = this.#shown;
     let failure: unknown = new Error('There is no tab');
     let page = wanted !== undefined && this.#isThere(wanted) ? wanted : this.#successor(tried);
     while (page !== undefined && !this.#closed) {
@@ -310,21 +315,32 @@ export class PageTabs {
       this.#next = page;
       try {
         await page.toFront();
-        await this.#parameters.capture(page);
+        await this.#capture(page);
         if (this.#isThere(page)) {
-          this.#settle(page);
+          this.#leaveBehind([before, ...tried]);
+          this.#tell();
           return;
         }
       } catch (thrown) {
         failure = thrown;
         this.#parameters.logger.warn({ err: asError(thrown), tab: page.id }, 'a tab cannot be captured');
-        if (this.#isThere(page) && page !== this.#shown) page.toBack();
       } finally {
         this.#next = undefined;
       }
       page = this.#successor(tried);
     }
     if (!this.#closed) throw failure;
+  }
+
+  #capture(page: PageTab): Promise<void> {
+    return this.#parameters.capture(page, () => {
+      if (this.#isThere(page)) this.#settle(page);
+    });
+  }
+
+  #leaveBehind(pages: readonly (PageTab | undefined)[]): void {
+    for (const page of pages)
+      if (page !== undefined && page !== this.#shown && this.#isThere(page)) page.toBack();
   }
 
   #isThere(page: PageTab): boolean {
@@ -338,16 +354,14 @@ export class PageTabs {
     );
   }
 
-  /** It is captured. */
+  /** Its pictures come from now on, and input goes to it. */
   #settle(page: PageTab): void {
     const former = this.#shown;
     this.#shown = page;
     if (former !== undefined && former !== page && this.#isThere(former)) {
-      former.toBack();
       this.#formerly = [...this.#formerly.filter((other) => other !== page && other !== former), former];
     }
     page.controls.show();
-    this.#tell();
   }
 
   /** A single tab is not told, except that it is alone again. */

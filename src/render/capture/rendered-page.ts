@@ -52,8 +52,9 @@ export class RenderedPage implements CapturedPage {
   readonly visited = new VisitedOrigins();
   /** Cookies that the server has given to every page, by name and host: no caller gets to see them. */
   readonly serverCookies: readonly { readonly name: string; readonly host: string }[];
-  /** Captures another tab from now on. Set by what captures. */
-  captureTab: (tab: PageTab) => Promise<void> = () => Promise.resolve();
+  /** As `capture` of {@link PageTabs}. Set by what captures. */
+  captureTab: (tab: PageTab, onShown: () => void) => Promise<void> = (_tab, onShown) =>
+    Promise.resolve(onShown());
 
   private constructor(
     browserProcess: BrowserProcess,
@@ -100,7 +101,7 @@ export class RenderedPage implements CapturedPage {
         if (parameters.profile !== undefined) this.visited.watch(tab.cdp);
         return PageTab.prepare(id, tab, isOnlyTab, parts);
       },
-      capture: (tab) => this.captureTab(tab),
+      capture: (tab, onShown) => this.captureTab(tab, onShown),
       onLost: (what) => browserProcess.loseTab(what),
       ...{ emit, logger },
     });

@@ -57,7 +57,7 @@ export class ScreencastCapture implements Capture {
     this.#hearAcknowledgements();
     this.#listenTo(this.#cdp);
     browserProcess.onGuestScreenshot = () => this.#demand.forGuest();
-    renderedPage.captureTab = (tab) => this.#show(tab);
+    renderedPage.captureTab = (tab, onShown) => this.#show(tab, onShown);
   }
 
   get video(): VideoSource {
@@ -154,17 +154,18 @@ export class ScreencastCapture implements Capture {
     });
   }
 
-  #show(tab: PageTab): Promise<void> {
+  #show(tab: PageTab, onShown: () => void): Promise<void> {
     return this.#demand.turns.run(async () => {
       // The former tab may have gone.
       if (this.#running) await this.#cdp.send('Page.stopScreencast').catch(() => undefined);
       this.#cdp = tab.cdp;
+      onShown();
       // What it shows may be older than what the former one showed last.
       this.#lastSwapTimeS = 0;
       if (!this.#heard.has(tab.cdp)) this.#listenTo(tab.cdp);
       if (this.#running) await this.#startScreencast();
       if (this.#capturePage !== undefined)
-        await captureAnother(this.page, this.#capturePage, tab).catch(() => undefined);
+        await captureAnother(this.page, this.#capturePage, tab, () => undefined).catch(() => undefined);
       // One that was painted before it was shown is not painted again by itself.
       tab.paint().catch(() => undefined);
     });

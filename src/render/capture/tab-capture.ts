@@ -38,7 +38,7 @@ export class TabCapture implements Capture {
     this.page = renderedPage;
     this.#capturePage = capturePage;
     browserProcess.onGuestScreenshot = () => this.#demand.forGuest();
-    renderedPage.captureTab = (tab) => this.#show(tab);
+    renderedPage.captureTab = (tab, onShown) => this.#show(tab, onShown);
     this.video = capturePage.videoSource(size);
     this.audio = capturePage.hasAudio ? { kind: 'ring', path: capturePage.paths.audio } : null;
   }
@@ -78,23 +78,30 @@ export class TabCapture implements Capture {
     await this.#browserProcess.close();
   }
 
-  #show(tab: PageTab): Promise<void> {
-    return this.#demand.turns.run(() => captureAnother(this.page, this.#capturePage, tab));
+  #show(tab: PageTab, onShown: () => void): Promise<void> {
+    return this.#demand.turns.run(async () => {
+      await captureAnother(this.page, this.#capturePage, tab, onShown);
+      // A page that stands still is not painted again by itself.
+      tab.paint().catch(() => undefined);
+    });
   }
 }
 
 /**
  * Captures another tab. A document that is replaced meanwhile loses the title by which the browser finds it, so it is
  * tried again.
+ *
+ * @param onTaken - called before the first picture of it; once for each try.
  */
 export async function captureAnother(
   renderedPage: RenderedPage,
   capturePage: CapturePage,
   tab: PageTab,
+  onTaken: () => void,
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await renderedPage.whileTitled(tab, () => capturePage.reopen());
+      await renderedPage.whileTitled(tab, () => capturePage.takeTab(onTaken));
       return;
     } catch (error) {
       if (attempt === CAPTURE_ATTEMPTS) throw error;

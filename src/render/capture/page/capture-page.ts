@@ -27,7 +27,7 @@ declare global {
       restSound(): void;
       forgoSound(): void;
       reopenSound(): Promise<void>;
-      reopen(): Promise<void>;
+      takeTab(): Promise<void>;
     };
   }
 }
@@ -113,7 +113,10 @@ async function measureMatrix(): Promise<ColourMatrix> {
   }
 }
 
-/** Asks for the tab that has the title that the browser was told, and takes what comes in place of what was there. */
+/**
+ * Asks for the tab that has the title that the browser was told, in place of the one before. Nothing of it comes until it is
+ * resumed after a pause.
+ */
 async function takeTab(): Promise<void> {
   const { captured, frameRate } = format;
   // getDisplayMedia needs a video track even where only the sound is wanted: then a tiny one that nobody reads,
@@ -146,14 +149,6 @@ async function open(request: OpenRequest): Promise<boolean> {
   await takeTab();
   await workerReady;
   return audioTrack !== undefined;
-}
-
-/** Goes on with another tab. */
-async function reopen(): Promise<void> {
-  await takeTab();
-  const wasRunning = running;
-  pause();
-  if (wasRunning) resume();
 }
 
 /** A processor is a sink of its track; with the last sink gone, the browser stops capturing. */
@@ -240,5 +235,5 @@ window.capture = {
   restSound,
   forgoSound,
   reopenSound,
-  reopen,
+  takeTab,
 };

@@ -45,6 +45,7 @@ let soundReader: ReadableStreamDefaultReader | undefined;
 let unusableCount = 0;
 let unusableTimer: ReturnType<typeof setTimeout> | undefined;
 let writing: Promise<void> = Promise.resolve();
+let pauseCount = 0;
 const readers = new Set<ReadableStreamDefaultReader>();
 const credit = new Uint8Array(8);
 const creditView = new DataView(credit.buffer);
@@ -228,7 +229,14 @@ async function writeAudio(stream: ReadableStream<AudioData>): Promise<void> {
   readers.delete(reader);
 }
 
+/** Not before the one before has ended: its last picture would count as the newest. By then it may be paused again. */
+function whileTaken(frames: ReadableStream<VideoFrame>): () => Promise<void> {
+  const pauses = pauseCount;
+  return () => (pauses === pauseCount ? writeVideo(frames) : frames.cancel());
+}
+
 function pause(): void {
+  pauseCount++;
   usable();
   for (const reader of readers) void reader.cancel();
   readers.clear();
@@ -257,8 +265,7 @@ self.onmessage = (event: MessageEvent<WorkerRequest>) => {
       open(request).catch(fail);
       break;
     case 'video':
-      // Not before the one before has ended: its last picture would count as the newest.
-      writing = writing.then(() => writeVideo(request.frames)).catch(fail);
+      writing = writing.then(whileTaken(request.frames)).catch(fail);
       break;
     case 'audio':
       writeAudio(request.chunks).catch(fail);

@@ -62,7 +62,7 @@ let lost: string[];
 /** Target ids, in the order in which they were captured. */
 let captured: string[];
 /** What happens while a tab is captured. */
-let onCapture: (targetId: string) => void | Promise<void>;
+let onCapture: (targetId: string, onShown: () => void) => void | Promise<void>;
 let tabs: PageTabs;
 const pages = new Map<string, PageTab>();
 /** What each tab was told of being the only one, by target id. */
@@ -92,9 +92,10 @@ beforeEach(async () => {
       pages.set(tab.targetId, page);
       return Promise.resolve(page);
     },
-    capture: async ({ tab: { targetId } }) => {
+    capture: async ({ tab: { targetId } }, onShown) => {
       captured.push(targetId);
-      await onCapture(targetId);
+      await onCapture(targetId, onShown);
+      onShown();
     },
     onLost: (what) => lost.push(what),
     emit: (event) => events.push(event),
@@ -145,6 +146,37 @@ test('a tab that closes while it is being captured gives way to the one before',
   await tabs.act('show', pages.get('second')?.id ?? '');
   await shows('first', 1);
   expect(captured).toEqual(['second', 'first', 'second', 'first']);
+});
+
+test('is the one that input goes to before the first picture of it comes, and told once it is captured', async () => {
+  const seen: string[] = [];
+  const look = (): void => void seen.push(`${tabs.shown.tab.targetId} ${events.length}`);
+  onCapture = async (_, onShown) => {
+    look();
+    onShown();
+    look();
+    // What it takes until the browser has said that it captures.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    look();
+  };
+  open('second');
+  await shows('second', 2);
+  expect(seen).toEqual(['first 0', 'second 0', 'second 0']);
+});
+
+test('a tab whose capture fails once it was to be shown gives way to the one before', async () => {
+  onCapture = (targetId, onShown) => {
+    if (targetId !== 'second') return;
+    onShown();
+    throw new Error('It cannot be captured');
+  };
+  open('second');
+  await expect.poll(() => events.at(-1)).toMatchObject({ type: 'refused', what: 'new_tab' });
+  expect([tabs.shown.tab.targetId, captured, [...browser.sessions.keys()]]).toEqual([
+    'first',
+    ['second', 'first'],
+    ['first'],
+  ]);
 });
 
 test('a tab that cannot be captured is closed, and the one before is captured again', async () => {
