@@ -53,8 +53,10 @@ export class RenderedPage implements CapturedPage {
   /** Cookies that the server has given to every page, by name and host: no caller gets to see them. */
   readonly serverCookies: readonly { readonly name: string; readonly host: string }[];
   /** As `capture` of {@link PageTabs}. Set by what captures. */
-  captureTab: (tab: PageTab, onShown: () => void) => Promise<void> = (_tab, onShown) =>
-    Promise.resolve(onShown());
+  captureTab: (tab: PageTab, onShown: () => void) => Promise<void> = (_tab, onShown) => {
+    onShown();
+    return Promise.resolve();
+  };
 
   private constructor(
     browserProcess: BrowserProcess,
