@@ -82,7 +82,7 @@ export class TabCapture implements Capture {
     return this.#demand.turns.run(async () => {
       await captureAnother(this.page, this.#capturePage, tab, onShown);
       // A page that stands still is not painted again by itself.
-      tab.paint().catch(() => undefined);
+      if (this.#capturePage.running) tab.paint().catch(() => undefined);
     });
   }
 }
