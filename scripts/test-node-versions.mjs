@@ -1,5 +1,6 @@
 // Runs the unit tests, and the integration tests of the addon and of what OpenSSL does for werift, under each supported
-// major version of Node.js. Their binaries come from the npm registry, into a temporary folder. A version that cannot be installed is left out with one line.
+// major version of Node.js. Their binaries come from the npm registry, into a temporary folder. A version that cannot be
+// installed is left out with one line.
 //
 //   node scripts/test-node-versions.mjs [major …]      default: 20 22 24
 import { spawnSync } from 'node:child_process';

@@ -14,7 +14,7 @@ export interface TerminalInputParameters {
   readonly onInput: () => void;
 }
 
-/** What is typed before the terminal runs waits for it up to here, bytes of JSON; beyond it it is refused. */
+/** How much input may wait for the terminal to run, bytes of JSON; more is refused. */
 const MAX_EARLY_BYTES = 128 * 1024;
 
 /** The input of those that control a terminal: as on any other, one may type before it is ready. */
@@ -68,10 +68,11 @@ export class TerminalInput implements InputTarget {
   }
 
   #wait(message: InputMessage, { ctrl, alt, shift }: Modifiers): void {
-    this.#earlyBytes += Buffer.byteLength(JSON.stringify(message));
-    if (this.#earlyBytes > MAX_EARLY_BYTES) {
+    const bytes = Buffer.byteLength(JSON.stringify(message));
+    if (this.#earlyBytes + bytes > MAX_EARLY_BYTES) {
       throw new InputError('bad_input', 'Too much input waits for the terminal');
     }
+    this.#earlyBytes += bytes;
     this.#early.push((terminal) => {
       try {
         // As they were held then.

@@ -26,7 +26,7 @@ import { PagePrompts } from './page-prompts.js';
 import { pageGeometry, type PageGeometry, type PageSize } from './page-geometry.js';
 import type { ProgramInput } from './program-input.js';
 
-/** On a machine that is full a page is painted within 8 s (`Watchdog`); this is longer, for the picture has to be encoded and read too. */
+/** Even on a full machine a page is painted within 8 s (see `Watchdog`); then the picture is compressed and read. */
 const SNAPSHOT_TIMEOUT_MS = 15_000;
 const JPEG_QUALITY = 85;
 const TITLE_TIMEOUT_MS = 3_000;

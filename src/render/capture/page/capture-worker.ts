@@ -230,7 +230,7 @@ async function writeAudio(stream: ReadableStream<AudioData>): Promise<void> {
 }
 
 /** Not before the one before has ended: its last picture would count as the newest. By then it may be paused again. */
-function whileTaken(frames: ReadableStream<VideoFrame>): () => Promise<void> {
+function unlessPaused(frames: ReadableStream<VideoFrame>): () => Promise<void> {
   const pauses = pauseCount;
   return () => (pauses === pauseCount ? writeVideo(frames) : frames.cancel());
 }
@@ -265,7 +265,7 @@ self.onmessage = (event: MessageEvent<WorkerRequest>) => {
       open(request).catch(fail);
       break;
     case 'video':
-      writing = writing.then(whileTaken(request.frames)).catch(fail);
+      writing = writing.then(unlessPaused(request.frames)).catch(fail);
       break;
     case 'audio':
       writeAudio(request.chunks).catch(fail);
