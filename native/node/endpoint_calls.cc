@@ -56,7 +56,7 @@ napi_value createEndpoint(Plane& plane, Arguments& arguments) {
     return closed(arguments);
   }
   const uint32_t id = plane.nextId();
-  plane.endpoints.insert(id);
+  plane.endpoints[id] = 0;
   plane.thread().post([=](MediaCore& core, int64_t) { core.createEndpoint(id, ufrag, password); });
   return arguments.result(id);
 }

@@ -141,18 +141,15 @@ napi_value createTransport(Plane& plane, Arguments& arguments) {
   if (arguments.failed()) {
     return nullptr;
   }
-  if (!plane.endpoints.contains(endpoint)) {
+  const auto found = plane.endpoints.find(endpoint);
+  if (found == plane.endpoints.end()) {
     return arguments.fail("ERR_INVALID_STATE", "A transport needs an open endpoint");
   }
   const uint32_t id = plane.nextId();
   auto stats = std::make_shared<TransportStats>();
-  for (const auto& [other, transport] : plane.transports) {
-    if (transport.endpoint == endpoint) {
-      plane.forgetTransport(other);
-      break;
-    }
-  }
-  plane.transports[id] = {endpoint, stats, {}};
+  plane.forgetTransport(found->second);
+  found->second = id;
+  plane.transports[id] = {endpoint, stats, {}, {}};
   plane.thread().post([id, endpoint, stats](MediaCore& core, int64_t) {
     // Without a connection, as when it has ended meanwhile, there is nothing to send to.
     [[maybe_unused]] const bool created = core.createDtlsTransport(id, endpoint, stats);
@@ -212,6 +209,7 @@ napi_value consume(Plane& plane, Arguments& arguments) {
   ssrcs.erase(0);
   const uint32_t id = plane.nextId();
   auto stats = std::make_shared<ConsumerStats>();
+  transport->second.consumers.insert(id);
   plane.consumers[id] = {transportId, producer, 0, ssrc, rtxSsrc, fecSsrc, stats};
   plane.thread().post([=](MediaCore& core, int64_t nowUs) {
     core.consume(id, transportId, producer, parameters, stats, nowUs);

@@ -151,7 +151,7 @@ void Plane::forgetConsumer(uint32_t id) {
   if (found == consumers.end()) {
     return;
   }
-  releaseSsrcs(found->second);
+  leaveTransport(id, found->second);
   consumers.erase(found);
 }
 
@@ -170,9 +170,10 @@ void Plane::moveConsumer(uint32_t id, uint32_t producer) {
   }
 }
 
-void Plane::releaseSsrcs(const OpenConsumer& consumer) {
+void Plane::leaveTransport(uint32_t id, const OpenConsumer& consumer) {
   const auto transport = transports.find(consumer.transport);
   if (transport != transports.end()) {
+    transport->second.consumers.erase(id);
     transport->second.ssrcs.erase(consumer.ssrc);
     transport->second.ssrcs.erase(consumer.rtxSsrc);
     transport->second.ssrcs.erase(consumer.fecSsrc);
@@ -190,31 +191,40 @@ void Plane::forgetProducer(uint32_t id) {
     const OpenConsumer& consumer = entry.second;
     const bool isClosed = consumer.producer == id && consumer.target == 0;
     if (isClosed) {
-      releaseSsrcs(consumer);
+      leaveTransport(entry.first, consumer);
     }
     return isClosed;
   });
 }
 
 void Plane::forgetTransport(uint32_t id) {
-  transports.erase(id);
-  std::erase_if(consumers, [id](const auto& entry) { return entry.second.transport == id; });
+  const auto found = transports.find(id);
+  if (found == transports.end()) {
+    return;
+  }
+  for (const uint32_t consumer : found->second.consumers) {
+    consumers.erase(consumer);
+  }
+  const auto endpoint = endpoints.find(found->second.endpoint);
+  if (endpoint != endpoints.end() && endpoint->second == id) {
+    endpoint->second = 0;
+  }
+  transports.erase(found);
 }
 
 void Plane::forgetEndpoint(uint32_t id) {
-  endpoints.erase(id);
   std::erase_if(relays, [&](const auto& entry) {
     if (entry.second == id) {
       thread_->closeRelay(static_cast<int>(entry.first));
     }
     return entry.second == id;
   });
-  for (auto transport = transports.begin(); transport != transports.end(); ++transport) {
-    if (transport->second.endpoint == id) {
-      forgetTransport(transport->first);
-      return;
-    }
+  const auto found = endpoints.find(id);
+  if (found == endpoints.end()) {
+    return;
   }
+  forgetTransport(found->second);
+  endpoints.erase(found);
 }
 
 }  // namespace streamkit

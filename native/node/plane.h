@@ -53,6 +53,7 @@ class Plane {
     uint32_t endpoint;
     std::shared_ptr<TransportStats> stats;
     std::unordered_set<uint32_t> ssrcs;
+    std::unordered_set<uint32_t> consumers;
   };
   struct OpenConsumer {
     uint32_t transport;
@@ -65,7 +66,8 @@ class Plane {
     std::shared_ptr<ConsumerStats> stats;
   };
 
-  std::unordered_set<uint32_t> endpoints;
+  /** The transport of each; 0: it has none. */
+  std::unordered_map<uint32_t, uint32_t> endpoints;
   std::unordered_set<uint32_t> producers;
   std::unordered_map<uint32_t, OpenTransport> transports;
   std::unordered_map<uint32_t, OpenConsumer> consumers;
@@ -92,8 +94,8 @@ class Plane {
   void wake();
   /** It has gone over to another producer; if that one is closed already, so is the consumer. */
   void moveConsumer(uint32_t id, uint32_t producer);
-  /** They may be used again on its transport. */
-  void releaseSsrcs(const OpenConsumer& consumer);
+  /** Its SSRCs may be used again on its transport. */
+  void leaveTransport(uint32_t id, const OpenConsumer& consumer);
 
   napi_env env_;
   MediaCore::Options options_;
