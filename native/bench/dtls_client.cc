@@ -56,7 +56,9 @@ DtlsContext::DtlsContext() {
   SSL_CTX_use_certificate(context_, certificate_);
   SSL_CTX_use_PrivateKey(context_, key_);
   // The server's certificate is self-signed: its fingerprint is compared instead.
-  SSL_CTX_set_verify(context_, SSL_VERIFY_PEER, [](int, X509_STORE_CTX*) { return 1; });
+  SSL_CTX_set_verify(context_, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_cert_verify_callback(
+      context_, [](X509_STORE_CTX*, void*) { return 1; }, nullptr);
   // Returns 0 where it succeeds.
   if (SSL_CTX_set_tlsext_use_srtp(context_, "SRTP_AEAD_AES_128_GCM") != 0) {
     throw std::runtime_error("OpenSSL knows no SRTP_AEAD_AES_128_GCM");

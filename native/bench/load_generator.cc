@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -14,6 +15,8 @@ namespace {
 constexpr size_t kVisitsALock = 32;
 /** Reads of one socket in one visit: more than its buffer holds. */
 constexpr int kReadsAVisit = 64;
+/** A handshake takes some round trips: as long as a browser takes to answer, not as long as a sweep. */
+constexpr int64_t kConnectingIntervalUs = 1'000;
 }  // namespace
 
 LoadGenerator::LoadGenerator(const GeneratorOptions& options, int64_t sweepIntervalUs)
@@ -33,6 +36,7 @@ size_t LoadGenerator::add() {
   auto viewer = std::make_unique<Viewer>(options_, context_);
   const Turn turn(*this);
   viewers_.push_back(std::move(viewer));
+  connecting_.push_back(viewers_.size() - 1);
   return viewers_.size() - 1;
 }
 
@@ -58,41 +62,68 @@ void LoadGenerator::removeSinks() {
 void LoadGenerator::run() {
   pthread_setname_np(pthread_self(), "bench-drain");
   int64_t lastUs = nowUs();
+  int64_t nextUs = lastUs;
   while (!ending_) {
     const int64_t startUs = nowUs();
-    if (startUs - lastUs > longestSweepUs_)
-      longestSweepUs_ = startUs - lastUs;
-    lastUs = startUs;
-    sweepViewers();
-    sweepSinks();
+    sweepConnecting();
+    if (startUs >= nextUs) {
+      nextUs = startUs + sweepIntervalUs_;
+      if (startUs - lastUs > longestSweepUs_)
+        longestSweepUs_ = startUs - lastUs;
+      lastUs = startUs;
+      sweepViewers();
+      sweepSinks();
+    }
     cpuUs_ = threadCpuUs();
-    const int64_t restUs = sweepIntervalUs_ - (nowUs() - startUs);
+    const int64_t restUs = std::min(nextUs, nextConnectingUs_) - nowUs();
     if (restUs > 0)
       std::this_thread::sleep_for(std::chrono::microseconds(restUs));
   }
 }
 
+void LoadGenerator::sweepConnecting() {
+  const int64_t timeUs = nowUs();
+  if (timeUs < nextConnectingUs_)
+    return;
+  nextConnectingUs_ = timeUs + kConnectingIntervalUs;
+  letOthersPass();
+  const std::lock_guard lock(mutex_);
+  const auto isSettled = [&](size_t index) {
+    if (viewers_[index] == nullptr)
+      return true;
+    visit(*viewers_[index], timeUs);
+    return viewers_[index]->state() != Viewer::State::connecting;
+  };
+  connecting_.erase(std::remove_if(connecting_.begin(), connecting_.end(), isSettled), connecting_.end());
+  // The next one may wait for the sweep of all.
+  if (connecting_.empty())
+    nextConnectingUs_ = timeUs + sweepIntervalUs_;
+}
+
 void LoadGenerator::sweepViewers() {
   for (size_t first = 0;; first += kVisitsALock) {
+    sweepConnecting();
     letOthersPass();
     const std::lock_guard lock(mutex_);
     if (first >= viewers_.size())
       return;
     const int64_t timeUs = nowUs();
     for (size_t i = first; i < viewers_.size() && i < first + kVisitsALock; i++) {
-      Viewer* viewer = viewers_[i].get();
-      if (viewer == nullptr)
-        continue;
-      for (int read = 0; read < kReadsAVisit; read++) {
-        const size_t count = batch_.receive(viewer->socket().descriptor());
-        for (size_t arrival = 0; arrival < count; arrival++)
-          viewer->receive(batch_[arrival]);
-        if (count < batch_.capacity())
-          break;
-      }
-      viewer->onTimer(timeUs);
+      if (viewers_[i] != nullptr)
+        visit(*viewers_[i], timeUs);
     }
   }
+}
+
+void LoadGenerator::visit(Viewer& viewer, int64_t timeUs) {
+  for (int read = 0; read < kReadsAVisit; read++) {
+    const size_t count = batch_.receive(viewer.socket().descriptor());
+    for (size_t arrival = 0; arrival < count; arrival++)
+      viewer.receive(batch_[arrival]);
+    if (count < batch_.capacity())
+      break;
+  }
+  viewer.onTimer(timeUs);
 }
 
 void LoadGenerator::letOthersPass() const {

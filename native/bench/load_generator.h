@@ -24,7 +24,8 @@ struct Sink {
 };
 
 /**
- * Many viewers, drained by one thread that sweeps over their sockets. It does not wait for them by poll or
+ * Many viewers, drained by one thread that sweeps over their sockets, and over those of viewers that connect
+ * every ms. It does not wait for them by poll or
  * epoll: the kernel would then wake it from within the sender's system calls, and what that costs would be
  * counted as the sender's.
  */
@@ -91,6 +92,9 @@ class LoadGenerator {
   void run();
   void letOthersPass() const;
   void sweepViewers();
+  /** Where it is time to. */
+  void sweepConnecting();
+  void visit(Viewer& viewer, int64_t timeUs);
   void sweepSinks();
 
   GeneratorOptions options_;
@@ -98,6 +102,9 @@ class LoadGenerator {
   ReceiveBatch batch_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Viewer>> viewers_;
+  /** Indices of those that were connecting at their last visit. */
+  std::vector<size_t> connecting_;
+  int64_t nextConnectingUs_ = 0;
   std::vector<std::unique_ptr<Sink>> sinks_;
   std::atomic<int64_t> sweepIntervalUs_;
   std::atomic<int64_t> cpuUs_{0};

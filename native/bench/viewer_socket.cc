@@ -42,20 +42,23 @@ ReceiveBatch::ReceiveBatch(bool gro) : bufferBytes_(gro ? kMaxMergedBytes : kMax
   vectors_.resize(count);
   messages_.resize(count);
   arrivals_.resize(count);
-}
-
-size_t ReceiveBatch::receive(int descriptor) {
-  for (size_t i = 0; i < messages_.size(); i++) {
+  for (size_t i = 0; i < count; i++) {
     vectors_[i] = {&bytes_[i * bufferBytes_], bufferBytes_};
     msghdr& header = messages_[i].msg_hdr;
-    header = {};
     header.msg_name = &from_[i];
-    header.msg_namelen = sizeof(sockaddr_in);
     header.msg_iov = &vectors_[i];
     header.msg_iovlen = 1;
     header.msg_control = &control_[i * kControlBytes];
-    header.msg_controllen = kControlBytes;
+    prepare(header);
   }
+}
+
+void ReceiveBatch::prepare(msghdr& header) {
+  header.msg_namelen = sizeof(sockaddr_in);
+  header.msg_controllen = kControlBytes;
+}
+
+size_t ReceiveBatch::receive(int descriptor) {
   const int count = recvmmsg(descriptor, messages_.data(), static_cast<unsigned int>(messages_.size()),
                              MSG_DONTWAIT, nullptr);
   if (count <= 0)
@@ -68,6 +71,7 @@ size_t ReceiveBatch::receive(int descriptor) {
     const size_t size = messages_[i].msg_len;
     const size_t segmentBytes = segmentBytesOf(messages_[i].msg_hdr, size);
     arrivals_[i] = {&bytes_[i * bufferBytes_], size, segmentBytes, from_[i], readUs - waitedUs};
+    prepare(messages_[i].msg_hdr);
   }
   return static_cast<size_t>(count);
 }

@@ -31,6 +31,8 @@ class ReceiveBatch {
 
  private:
   static constexpr size_t kControlBytes = 64;
+  /** Sets what a system call writes over, of the messages that it read: most visits find nothing. */
+  static void prepare(msghdr& header);
   size_t bufferBytes_;
   std::vector<uint8_t> bytes_;
   std::vector<uint8_t> control_;

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 
 import { cpuSeconds, round, sleep } from '../rig.mjs';
 import { janusAddress, janusVersion, startJanus } from './janus.mjs';
-import { joinsTable, joinTargets, measureJoins } from './joins.mjs';
+import { joinsTable, joinTargets, measureJoins, warmUpJoins } from './joins.mjs';
 import { lateJoiner } from './late-joiner.mjs';
 import { buildLiveKit, LIVEKIT, startLiveKit } from './livekit.mjs';
 import { LoadGenerator } from './load-generator.mjs';
@@ -104,7 +104,9 @@ async function measureNative(plan) {
         results.push({ stream, viewers, measured, raw: raws[0].usPerPacket });
       }
       if (viewers !== plan.joinBeside.viewers) continue;
+      await warmUpJoins(server, generator, plan.joinBeside.newcomers);
       await server.call('play', STREAMS[HD]);
+      await sleep(plan.settleMs);
       const { serverCores } = results.findLast(({ stream }) => stream === HD).measured;
       const count = viewers + plan.joinBeside.newcomers;
       joins.push(await measureJoins(server, generator, count, { viewers, serverCores }));

@@ -1,10 +1,20 @@
 // How many viewers join per second, on a quiet server and beside others who watch.
 import { round } from '../rig.mjs';
-import { joinUpTo } from './server-process.mjs';
+import { joinUpTo, leaveDownTo } from './server-process.mjs';
 
 /** Enough to keep a server busy: each takes some round trips with a viewer that is visited every few ms. */
 const AT_ONCE = 32;
 const TARGET = 300;
+const ROUNDS_OF_WARM_UP = 10;
+
+/** Until the compiler has done its work, which takes some thousand joins: `newcomers` come and go, some times. */
+export async function warmUpJoins(server, generator, newcomers) {
+  const count = generator.size;
+  for (let round = 0; round < ROUNDS_OF_WARM_UP; round++) {
+    await joinUpTo(server, generator, count + newcomers, AT_ONCE);
+    await leaveDownTo(server, generator, count);
+  }
+}
 
 /**
  * Joins viewers until there are `count`.

@@ -9,7 +9,7 @@ const CONNECT_TIMEOUT_MS = 4_000;
 const RECEIVE_OFFLOAD = 1;
 const RECEIVE_BUFFER_BYTES = 2 ** 20;
 /** One packet in so many is decrypted. */
-const SAMPLE_EVERY = 16;
+const SAMPLE_EVERY = 64;
 const FEEDBACK_MS = 50;
 const CONNECTED = 1;
 const CONNECTING = 0;
@@ -18,7 +18,7 @@ const CONNECTING = 0;
  * Sockets are visited every 1 ms, or less often where there are many: a visit that finds nothing costs a system call.
  * Their buffers hold 100 ms of the heaviest stream.
  */
-const sweepUsFor = (viewers) => Math.min(10_000, Math.max(1_000, viewers * 20));
+const sweepUsFor = (viewers) => Math.min(20_000, Math.max(1_000, viewers * 40));
 
 export class LoadGenerator {
   #addon = loadBenchAddon();
