@@ -142,6 +142,28 @@ describe.skipIf(addon === undefined)('the surface of the addon', () => {
     expect(() => plane.createProducer(PRODUCER)).toThrow(/closed/);
   });
 
+  it('forgets the transport that another one of its endpoint replaces, with its consumers and no others', () => {
+    const endpoint = plane.createEndpoint('ufrag', 'password');
+    const beside = plane.createTransport(plane.createEndpoint('beside', 'password'));
+    const producer = plane.createProducer(PRODUCER);
+    const kept = plane.consume(beside, producer, CONSUMER);
+    const former = plane.createTransport(endpoint);
+    const consumer = plane.consume(former, producer, CONSUMER);
+    const transport = plane.createTransport(endpoint);
+    expect([plane.transportStats(former), plane.consumerStats(consumer)]).toEqual([undefined, undefined]);
+    plane.closeTransport(former);
+    // The SSRCs of one that is closed may be used again.
+    plane.closeConsumer(plane.consume(transport, producer, CONSUMER));
+    const last = plane.consume(transport, producer, CONSUMER);
+    plane.closeTransport(transport);
+    expect([plane.transportStats(transport), plane.consumerStats(last)]).toEqual([undefined, undefined]);
+    const next = plane.createTransport(endpoint);
+    plane.closeEndpoint(endpoint);
+    expect(plane.transportStats(next)).toBeUndefined();
+    expect(plane.transportStats(beside)).toBeDefined();
+    expect(plane.consumerStats(kept)).toMatchObject({ packetsSent: 0 });
+  });
+
   it('reads no byte beyond a frame, whatever the offsets say', () => {
     const producer = plane.createProducer(PRODUCER);
     for (const offsets of [
