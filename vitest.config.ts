@@ -42,7 +42,7 @@ export default defineConfig({
           sequence: { groupOrder: 3 },
         },
       },
-      // `npm run test:slow`: what waits until something has settled, and what tries all encoders.
+      // `npm run test:slow`: what waits until something has settled, and what tries all encoders, browsers or libraries.
       {
         test: {
           name: 'slow',

@@ -7,7 +7,7 @@ import { StillRefinement } from '../../src/render/encode/still-refinement.js';
 import type { CompressedPicture } from '../../src/render/encode/video-encoder.js';
 import { structuralSimilarity } from '../helpers/picture-similarity.js';
 import { seededRandom } from '../helpers/seeded-random.js';
-import { PictureDecoder } from './picture-source.js';
+import { PictureDecoder } from '../integration/picture-source.js';
 
 const WIDTH = 640;
 const HEIGHT = 360;
