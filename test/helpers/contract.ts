@@ -25,6 +25,25 @@ interface OpenApi {
 
 const DOCUMENT = new URL('../../docs/openapi.json', import.meta.url);
 
+/** To compile its schemas takes longer than most tests that are watched by them. */
+interface Compiled {
+  readonly document: OpenApi;
+  readonly strict: Ajv2020;
+  readonly lenient: Ajv2020;
+  readonly validators: Map<string, ValidateFunction>;
+}
+
+let published: Compiled | undefined;
+
+const readDocument = (): unknown => JSON.parse(readFileSync(DOCUMENT, 'utf8'));
+
+function compile(given: unknown): Compiled {
+  const document = given as OpenApi;
+  const { schemas } = document.components;
+  const strict = ajvOf(closed(schemas) as OpenApi['components']['schemas']);
+  return { document, strict, lenient: ajvOf(schemas), validators: new Map() };
+}
+
 /** Bodies beyond it are not looked at. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
@@ -35,15 +54,17 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export class Contract {
   readonly faults: string[] = [];
   readonly #document: OpenApi;
-  readonly #validators = new Map<string, ValidateFunction>();
+  readonly #validators: Map<string, ValidateFunction>;
   readonly #strict: Ajv2020;
   readonly #lenient: Ajv2020;
 
-  constructor(document: unknown = JSON.parse(readFileSync(DOCUMENT, 'utf8'))) {
-    this.#document = document as OpenApi;
-    const { schemas } = this.#document.components;
-    this.#lenient = ajvOf(schemas);
-    this.#strict = ajvOf(closed(schemas) as OpenApi['components']['schemas']);
+  /** @param document - in place of docs/openapi.json. */
+  constructor(document?: unknown) {
+    const compiled = document === undefined ? (published ??= compile(readDocument())) : compile(document);
+    this.#document = compiled.document;
+    this.#validators = compiled.validators;
+    this.#lenient = compiled.lenient;
+    this.#strict = compiled.strict;
   }
 
   /**
