@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kVisitsALock = 32;
 /** Reads of one socket in one visit: more than its buffer holds. */
 constexpr int kReadsAVisit = 64;
-/** A handshake takes some round trips: as long as a browser takes to answer, not as long as a sweep. */
+/** Otherwise each round trip of a handshake would take as long as a sweep. */
 constexpr int64_t kConnectingIntervalUs = 1'000;
 }  // namespace
 

@@ -24,10 +24,9 @@ struct Sink {
 };
 
 /**
- * Many viewers, drained by one thread that sweeps over their sockets, and over those of viewers that connect
- * every ms. It does not wait for them by poll or
- * epoll: the kernel would then wake it from within the sender's system calls, and what that costs would be
- * counted as the sender's.
+ * Many viewers, drained by one thread that sweeps over their sockets; those that are still connecting are
+ * visited every ms. It does not wait for them by poll or epoll: the kernel would then wake it from within the
+ * sender's system calls, and what that costs would be counted as the sender's.
  */
 class LoadGenerator {
  public:
@@ -92,7 +91,7 @@ class LoadGenerator {
   void run();
   void letOthersPass() const;
   void sweepViewers();
-  /** Where it is time to. */
+  /** Does nothing until the interval of connecting viewers has passed. */
   void sweepConnecting();
   void visit(Viewer& viewer, int64_t timeUs);
   void sweepSinks();

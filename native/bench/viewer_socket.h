@@ -31,7 +31,7 @@ class ReceiveBatch {
 
  private:
   static constexpr size_t kControlBytes = 64;
-  /** Sets what a system call writes over, of the messages that it read: most visits find nothing. */
+  /** Sets the fields that recvmmsg overwrites in each message that it reads. */
   static void prepare(msghdr& header);
   size_t bufferBytes_;
   std::vector<uint8_t> bytes_;

@@ -64,7 +64,7 @@ function hasLoadedFfmpeg(): boolean {
 
 async function breakThread(kind: 'video' | 'audio', how: 'fails' | 'hangs'): Promise<void> {
   const fault = how === 'fails' ? 'process.exit(1)' : 'for (;;);';
-  // In a turn of its own: a debugger evaluates in the midst of what runs, and node-av ends the process where a thread ends in it.
+  // On a later turn of the loop: a debugger interrupts whatever runs, and node-av aborts the process if the thread ends inside it.
   await evaluateInThread(sessionPid(), `${kind}-encode-worker.js`, `setTimeout(() => { ${fault} })`);
 }
 

@@ -25,7 +25,7 @@ interface OpenApi {
 
 const DOCUMENT = new URL('../../docs/openapi.json', import.meta.url);
 
-/** To compile its schemas takes longer than most tests that are watched by them. */
+/** Compiling the schemas takes longer than most of the tests that use them: it is done once, for all contracts. */
 interface Compiled {
   readonly document: OpenApi;
   readonly strict: Ajv2020;
@@ -33,15 +33,15 @@ interface Compiled {
   readonly validators: Map<string, ValidateFunction>;
 }
 
-let published: Compiled | undefined;
+let compiled: Compiled | undefined;
 
-const readDocument = (): unknown => JSON.parse(readFileSync(DOCUMENT, 'utf8'));
-
-function compile(given: unknown): Compiled {
-  const document = given as OpenApi;
+function compile(): Compiled {
+  if (compiled !== undefined) return compiled;
+  const document = JSON.parse(readFileSync(DOCUMENT, 'utf8')) as OpenApi;
   const { schemas } = document.components;
   const strict = ajvOf(closed(schemas) as OpenApi['components']['schemas']);
-  return { document, strict, lenient: ajvOf(schemas), validators: new Map() };
+  compiled = { document, strict, lenient: ajvOf(schemas), validators: new Map() };
+  return compiled;
 }
 
 /** Bodies beyond it are not looked at. */
@@ -53,19 +53,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
  */
 export class Contract {
   readonly faults: string[] = [];
-  readonly #document: OpenApi;
-  readonly #validators: Map<string, ValidateFunction>;
-  readonly #strict: Ajv2020;
-  readonly #lenient: Ajv2020;
-
-  /** @param document - in place of docs/openapi.json. */
-  constructor(document?: unknown) {
-    const compiled = document === undefined ? (published ??= compile(readDocument())) : compile(document);
-    this.#document = compiled.document;
-    this.#validators = compiled.validators;
-    this.#lenient = compiled.lenient;
-    this.#strict = compiled.strict;
-  }
+  readonly #compiled = compile();
 
   /**
    * Watches every request of a server from now on.
@@ -117,13 +105,19 @@ export class Contract {
     }
     if (method !== 'HEAD') {
       const { content } = this.#resolve(answer);
-      this.#checkBody(`answer ${operation.operationId} ${status}`, this.#strict, content, exchange, fault);
+      this.#checkBody(
+        `answer ${operation.operationId} ${status}`,
+        this.#compiled.strict,
+        content,
+        exchange,
+        fault,
+      );
     }
     if (status >= 400 || operation.requestBody === undefined) return;
     const { required, content } = operation.requestBody;
     const body = { answerType: exchange.requestType, answerBody: exchange.requestBody };
     if (!required && exchange.requestBody?.length === 0) return;
-    this.#checkBody(`request ${operation.operationId}`, this.#lenient, content, body, fault);
+    this.#checkBody(`request ${operation.operationId}`, this.#compiled.lenient, content, body, fault);
   }
 
   /** Throws for what was noted, and forgets it. */
@@ -150,10 +144,12 @@ export class Contract {
       content[type] ?? (type.endsWith('+json') ? content['application/json'] : undefined) ?? content['*/*'];
     if (known === undefined) fault(`the document has no body of type ${type || 'none'} here`);
     if (known?.schema === undefined || answerBody === undefined) return;
-    let validate = this.#validators.get(key);
+    let validate = this.#compiled.validators.get(key);
     if (validate === undefined) {
-      validate = ajv.compile(rewritten(ajv === this.#strict ? closed(known.schema) : known.schema) as Schema);
-      this.#validators.set(key, validate);
+      validate = ajv.compile(
+        rewritten(ajv === this.#compiled.strict ? closed(known.schema) : known.schema) as Schema,
+      );
+      this.#compiled.validators.set(key, validate);
     }
     if (validate(JSON.parse(answerBody.toString()))) return;
     const errors = validate.errors ?? [];
@@ -166,13 +162,13 @@ export class Contract {
 
   #resolve(answer: Answer): Answer {
     const name = answer.$ref?.split('/').at(-1);
-    return name === undefined ? answer : (this.#document.components.responses[name] ?? {});
+    return name === undefined ? answer : (this.#compiled.document.components.responses[name] ?? {});
   }
 
   /** Paths without parameters come first, as in the router. */
   #find(path: string): Readonly<Record<string, Operation>> | undefined {
     const plain = path.replace(/(?<=[^/])\/$/, '');
-    const { paths } = this.#document;
+    const { paths } = this.#compiled.document;
     if (paths[plain] !== undefined) return paths[plain];
     const segments = plain.split('/');
     const fits = (template: string): boolean => {

@@ -2,15 +2,15 @@
 import { round } from '../rig.mjs';
 import { joinUpTo, leaveDownTo } from './server-process.mjs';
 
-/** Enough to keep a server busy: each takes some round trips with a viewer that is visited every few ms. */
+/** Enough to keep a server busy: each takes some round trips with a viewer that is visited every ms. */
 const AT_ONCE = 32;
 const TARGET = 300;
 const ROUNDS_OF_WARM_UP = 10;
 
-/** Until the compiler has done its work, which takes some thousand joins: `newcomers` come and go, some times. */
+/** V8 has compiled what a join needs after a few thousand of them: `newcomers` join and leave again, several times. */
 export async function warmUpJoins(server, generator, newcomers) {
   const count = generator.size;
-  for (let round = 0; round < ROUNDS_OF_WARM_UP; round++) {
+  for (let done = 0; done < ROUNDS_OF_WARM_UP; done++) {
     await joinUpTo(server, generator, count + newcomers, AT_ONCE);
     await leaveDownTo(server, generator, count);
   }
@@ -46,7 +46,8 @@ export function joinsTable(joins) {
     title: 'Joins',
     note:
       `ICE and DTLS included, ${AT_ONCE} at once. CPU of the server's whole process, less what those who watch take without ` +
-      'newcomers; frames dropped for those.',
+      'newcomers; frames dropped for those. The row with viewers comes after ' +
+      `${ROUNDS_OF_WARM_UP} times as many joins, by which V8 has compiled their code.`,
     rows: joins.filter(isLong).map(({ watching, joined, perSecond, cpuMsEach, failed, framesDropped }) => ({
       'watching meanwhile': watching,
       joined,
